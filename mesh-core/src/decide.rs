@@ -1,0 +1,12 @@
+//! Decisions: pure functions from a Snapshot's parts and a request's facts to an answer.
+//!
+//! The proxy, the tools and the tests call the same ones, so that `explain` cannot disagree with the
+//! traffic. None of them reads a clock or rolls a die: randomness comes in as an argument.
+
+pub mod authorize;
+pub mod path;
+pub mod route;
+
+pub use authorize::{Decision, RequestFacts, authorize};
+pub use path::normalize;
+pub use route::{Routed, Router};

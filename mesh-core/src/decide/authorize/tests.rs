@@ -1,0 +1,92 @@
+use super::*;
+use crate::model::matcher::{HeaderKey, HeaderMatch, StringMatch};
+use http::{HeaderMap, Method};
+
+fn rbac(action: RbacAction, policies: Vec<RbacPolicy>) -> Rbac {
+    Rbac { stat_prefix: "".into(), action, policies }
+}
+
+fn policy(permission: Permission, principal: Principal) -> RbacPolicy {
+    RbacPolicy { name: "p".into(), permissions: vec![permission], principals: vec![principal], origin: None }
+}
+
+fn get() -> Permission {
+    Permission::Header(HeaderMatch::string(HeaderKey::Method, StringMatch::exact("GET")))
+}
+
+struct Case {
+    headers: HeaderMap,
+    peer: Option<SpiffeId>,
+}
+
+impl Case {
+    fn new(peer: Option<&str>) -> Self {
+        Self { headers: HeaderMap::new(), peer: peer.map(|p| p.parse().unwrap()) }
+    }
+
+    fn facts<'a>(&'a self, method: &'a Method, path: &'a str) -> RequestFacts<'a> {
+        let head = RequestHead { method, scheme: "http", authority: "a", path, headers: &self.headers };
+        RequestFacts { head: Some(head), ..self.connection() }
+    }
+
+    fn connection(&self) -> RequestFacts<'_> {
+        RequestFacts {
+            head: None,
+            peer: self.peer.as_ref(),
+            destination: "10.0.0.1:9080".parse().unwrap(),
+            direct_remote: "10.0.0.2".parse().unwrap(),
+            remote: "10.0.0.2".parse().unwrap(),
+            server_name: None,
+        }
+    }
+}
+
+#[test]
+fn without_policies_everything_passes() {
+    let case = Case::new(None);
+    assert_eq!(authorize([], &case.facts(&Method::GET, "/")), Decision::AllowedByDefault);
+}
+
+#[test]
+fn a_deny_beats_an_allow_of_the_same_request() {
+    let case = Case::new(Some("spiffe://cluster.local/ns/default/sa/web"));
+    let deny =
+        rbac(RbacAction::Deny, vec![policy(Permission::Path(StringMatch::prefix("/admin")), Principal::Any)]);
+    let allow = rbac(RbacAction::Allow, vec![policy(Permission::Any, Principal::Any)]);
+    let filters = [deny, allow];
+    assert!(matches!(authorize(&filters, &case.facts(&Method::GET, "/admin/x?y")), Decision::DeniedBy(_)));
+    assert!(matches!(authorize(&filters, &case.facts(&Method::GET, "/")), Decision::AllowedBy(_)));
+}
+
+#[test]
+fn an_allow_without_a_match_denies() {
+    let case = Case::new(Some("spiffe://cluster.local/ns/default/sa/web"));
+    let other = StringMatch::exact("spiffe://cluster.local/ns/default/sa/other");
+    let allow = rbac(RbacAction::Allow, vec![policy(get(), Principal::Authenticated(Some(other)))]);
+    assert_eq!(authorize([&allow], &case.facts(&Method::GET, "/")), Decision::DeniedNoneMatched);
+    let empty = rbac(RbacAction::Allow, vec![]);
+    assert_eq!(authorize([&empty], &case.facts(&Method::GET, "/")), Decision::DeniedNoneMatched);
+}
+
+#[test]
+fn a_caller_without_a_certificate_is_nobody() {
+    let case = Case::new(None);
+    let allow = rbac(RbacAction::Allow, vec![policy(Permission::Any, Principal::Authenticated(None))]);
+    assert!(!authorize([&allow], &case.facts(&Method::GET, "/")).is_allowed());
+}
+
+#[test]
+fn a_rule_about_requests_fails_closed_on_a_connection() {
+    let case = Case::new(None);
+    let deny = rbac(RbacAction::Deny, vec![policy(get(), Principal::Any)]);
+    assert!(matches!(authorize([&deny], &case.connection()), Decision::DeniedUnevaluable(_)));
+    let not = rbac(RbacAction::Deny, vec![policy(Permission::Not(Box::new(get())), Principal::Any)]);
+    assert!(matches!(authorize([&not], &case.connection()), Decision::DeniedUnevaluable(_)));
+    let allow = rbac(RbacAction::Allow, vec![policy(get(), Principal::Any)]);
+    assert_eq!(authorize([&allow], &case.connection()), Decision::DeniedNoneMatched);
+    let elsewhere = rbac(
+        RbacAction::Deny,
+        vec![policy(Permission::And(vec![get(), Permission::DestinationPort(1)]), Principal::Any)],
+    );
+    assert_eq!(authorize([&elsewhere], &case.connection()), Decision::AllowedByDefault);
+}
