@@ -7,6 +7,18 @@
 //! All served versions of a kind lower into one type. Unknown fields are errors; a known field that the
 //! mesh does not honour yet is a finding of the compiler, never silence.
 
+pub mod extensions;
+pub mod kind;
+pub mod kubernetes;
+pub mod mesh;
+pub mod networking;
+pub mod security;
+pub mod telemetry;
+pub mod value;
+
+pub use kind::{AnyResource, FieldError, KINDS, Kind, KindInfo, kind_info};
+pub use mesh::MeshConfig;
+
 use crate::diagnostic::SourceMap;
 use crate::origin::{Origin, Place};
 use std::collections::BTreeMap;

@@ -3,7 +3,17 @@
 //! A [`Finding`] is data: level, code, message, help and the span of the text that it is about. Rendering
 //! as rustc does is a function over it, so that a terminal, a JSON reader and an editor see the same.
 
+pub mod code;
+mod render;
+
+#[cfg(test)]
+mod tests;
+
+pub use render::{Color, json, text};
+
+use crate::api::{Meta, Resource};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 /// How bad a finding is.
@@ -41,6 +51,13 @@ pub struct Span {
     pub end: usize,
 }
 
+impl Span {
+    /// Whether it marks a place between two bytes.
+    pub fn is_empty(&self) -> bool {
+        self.end <= self.start
+    }
+}
+
 /// One finding.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
@@ -62,6 +79,105 @@ pub struct Finding {
     pub help: Option<String>,
 }
 
+/// What there is to say about one configuration.
+pub type Findings = Vec<Finding>;
+
+impl Finding {
+    /// A finding of a level, about nothing in particular yet.
+    pub fn new(level: Level, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            level,
+            code,
+            message: message.into(),
+            resource: ResourceKey::default(),
+            path: String::new(),
+            source: None,
+            span: None,
+            help: None,
+        }
+    }
+
+    /// An error.
+    pub fn error(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Level::Error, code, message)
+    }
+
+    /// A warning.
+    pub fn warning(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Level::Warning, code, message)
+    }
+
+    /// A note.
+    pub fn info(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Level::Info, code, message)
+    }
+
+    /// About a field of a resource, such as `spec.http[0].timeout`.
+    #[must_use]
+    pub fn at<T>(self, resource: &Resource<T>, path: impl Into<String>) -> Self {
+        self.about(&resource.meta, &resource.source, path)
+    }
+
+    /// About a field of the resource with this metadata.
+    #[must_use]
+    pub fn about(mut self, meta: &Meta, source: &Arc<SourceMap>, path: impl Into<String>) -> Self {
+        self.resource = ResourceKey::of(meta);
+        self.path = path.into();
+        self.span = source.locate(&self.path);
+        self.source = Some(source.clone());
+        self
+    }
+
+    /// About a part of a text that is not, or not yet, a resource.
+    #[must_use]
+    pub fn within(mut self, source: &Arc<SourceMap>, span: Option<Span>) -> Self {
+        self.source = Some(source.clone());
+        self.span = span;
+        self
+    }
+
+    /// Points at the name of the field rather than at its value.
+    #[must_use]
+    pub fn at_key(mut self) -> Self {
+        let key = self.source.as_ref().and_then(|s| s.keys.get(&self.path)).copied();
+        self.span = key.or(self.span);
+        self
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The file that it is about.
+    pub fn file(&self) -> Option<&str> {
+        self.source.as_ref().map(|s| &*s.file)
+    }
+}
+
+impl fmt::Display for Finding {
+    /// One line: `routes.yaml:3:7: error[IST0106]: …`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = self.file() {
+            write!(f, "{file}:")?;
+            if let Some(span) = self.span {
+                write!(f, "{}:{}:", span.line, span.column)?;
+            }
+            f.write_str(" ")?;
+        }
+        write!(f, "{}[{}]: ", self.level.as_str(), self.code)?;
+        if !self.resource.kind.is_empty() {
+            write!(f, "{}: ", self.resource)?;
+        }
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
 /// Kind, namespace and name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ResourceKey {
@@ -73,6 +189,28 @@ pub struct ResourceKey {
     pub name: Arc<str>,
 }
 
+impl ResourceKey {
+    /// The key of the resource with this metadata.
+    pub fn of(meta: &Meta) -> Self {
+        Self { kind: meta.kind.clone(), namespace: meta.namespace.clone(), name: meta.name.clone() }
+    }
+}
+
+impl fmt::Display for ResourceKey {
+    /// `VirtualService default/reviews`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.kind)?;
+        if self.name.is_empty() {
+            return Ok(());
+        }
+        f.write_str(" ")?;
+        if !self.namespace.is_empty() {
+            write!(f, "{}/", self.namespace)?;
+        }
+        f.write_str(&self.name)
+    }
+}
+
 /// The text of one document and where each of its fields stands.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SourceMap {
@@ -80,8 +218,11 @@ pub struct SourceMap {
     pub file: Arc<str>,
     /// The whole text of the file.
     pub text: Arc<str>,
-    /// Spans by field path, such as `spec.http[0].route`; `""` is the document.
+    /// Spans of values by field path, such as `spec.http[0].route`; `""` is the document. A mapping's or
+    /// list's span is that of its name, where it has one.
     pub spans: BTreeMap<String, Span>,
+    /// Spans of the names of fields by field path.
+    pub keys: BTreeMap<String, Span>,
 }
 
 impl SourceMap {

@@ -1,16 +1,10 @@
-//! The vocabulary of the mesh, and the pure functions that everything else calls.
-//!
-//! ```text
-//!  files, Kubernetes, …  ─▶ source ─▶ World ──compile──▶ model::Snapshot ─▶ xDS server, proxy, tools
-//!                                                             │
-//!                                   decide::route, decide::authorize: one answer for every engine
-//! ```
-//!
-//! Nothing in here speaks HTTP, TLS or gRPC. IO happens in [`source`] alone, behind a feature.
+#![doc = include_str!("../README.md")]
 #![cfg_attr(not(test), warn(clippy::panic))]
 
 pub mod addr;
+pub mod analyze;
 pub mod api;
+pub mod compile;
 pub mod credential;
 pub mod decide;
 pub mod diagnostic;
@@ -19,5 +13,11 @@ pub mod identity;
 pub mod model;
 pub mod node;
 pub mod origin;
+pub mod registry;
 pub mod response_flag;
+#[cfg(feature = "source")]
+pub mod source;
+pub mod validate;
 pub mod watch;
+pub mod world;
+pub mod yaml;

@@ -51,6 +51,11 @@ impl<T> Sender<T> {
         Watch(self.0.subscribe())
     }
 
+    /// Whether anybody reads.
+    pub fn has_readers(&self) -> bool {
+        !self.0.is_closed()
+    }
+
     /// Waits until no reader is left.
     pub async fn closed(&self) {
         self.0.closed().await;

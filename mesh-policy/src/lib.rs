@@ -1,1 +1,48 @@
-//! x
+#![cfg_attr(feature = "full", doc = include_str!("../README.md"))]
+// The README links to every layer and its example uses most.
+#![cfg_attr(not(feature = "full"), doc = "Tower layers with Envoy's semantics; see the README.")]
+
+#[cfg(any(feature = "retry", feature = "breaker"))]
+pub mod budget;
+pub mod failure;
+#[cfg(any(feature = "retry", feature = "breaker", feature = "fault", feature = "outlier"))]
+mod gauge;
+pub mod grpc;
+#[cfg(any(
+    feature = "timeout",
+    feature = "retry",
+    feature = "fault",
+    feature = "outlier",
+    feature = "authz"
+))]
+mod metrics;
+pub mod random;
+pub mod rejection;
+
+#[cfg(feature = "authz")]
+pub mod authz;
+#[cfg(feature = "breaker")]
+pub mod breaker;
+#[cfg(feature = "fault")]
+pub mod fault;
+#[cfg(feature = "outlier")]
+pub mod outlier;
+#[cfg(feature = "retry")]
+pub mod retry;
+#[cfg(feature = "timeout")]
+pub mod timeout;
+
+#[cfg(test)]
+mod testing;
+
+#[cfg(any(feature = "retry", feature = "breaker"))]
+pub use budget::RetryBudget;
+pub use failure::{Classify, Failure, FailureKind};
+pub use random::Random;
+pub use rejection::{Reject, Rejection, add_flag, find, flags_of};
+
+/// The error that layers share: whatever went wrong below, or an error of the layer itself.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! Who may do what. Envoy's `rbac.v3`; [`crate::decide::authorize`] reads it.
+//! Who may do what. Envoy's `rbac.v3`; [`mod@crate::decide::authorize`] reads it.
 
 use super::Name;
 use super::matcher::{HeaderMatch, StringMatch};

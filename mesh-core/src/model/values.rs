@@ -34,7 +34,7 @@ impl Fraction {
 
     /// Whether a request with this random number belongs to the share. Any 64 random bits will do.
     pub fn hits(self, random: u64) -> bool {
-        random % 1_000_000 < u64::from(self.0)
+        (u128::from(random) * 1_000_000) >> 64 < u128::from(self.0)
     }
 }
 
@@ -61,7 +61,8 @@ mod tests {
     #[test]
     fn a_fraction_hits_its_share_of_numbers() {
         let tenth = Fraction::percent(10.0).unwrap();
-        assert_eq!((0..1_000_000).filter(|n| tenth.hits(*n)).count(), 100_000);
+        let draw = |n: u64| n * (u64::MAX / 1_000_000 + 1);
+        assert_eq!((0..1_000_000).filter(|n| tenth.hits(draw(*n))).count(), 100_000);
         assert!(Fraction::ONE.hits(u64::MAX) && !Fraction::ZERO.hits(0));
         assert_eq!(Fraction::percent(100.1), None);
         assert_eq!(Fraction::percent(f64::NAN), None);

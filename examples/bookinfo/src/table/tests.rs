@@ -1,0 +1,137 @@
+use super::*;
+
+fn line(name: &str, service: &str, version: &str, more: &str, value: u32) -> String {
+    format!(
+        "{name}{{reporter=\"destination\",destination_canonical_service=\"{service}\",\
+         destination_canonical_revision=\"{version}\",response_code=\"200\",\
+         connection_security_policy=\"mutual_tls\"{more}}} {value}\n"
+    )
+}
+
+fn exposition(service: &str, version: &str, fast: u32, slow: u32) -> String {
+    let mut text =
+        String::from("# HELP istio_requests_total Requests.\n# TYPE istio_requests_total counter\n");
+    text += &line("istio_requests_total", service, version, "", fast + slow);
+    let bucket = "istio_request_duration_milliseconds_bucket";
+    for (le, n) in [("5", 0), ("10", fast), ("1000", fast), ("2500", fast + slow), ("+Inf", fast + slow)] {
+        text += &line(bucket, service, version, &format!(",le=\"{le}\""), n);
+    }
+    text
+}
+
+fn scrapes(proxies: &[(&str, String)]) -> BTreeMap<String, Scrape> {
+    proxies.iter().map(|(name, text)| ((*name).to_owned(), Scrape::parse(text))).collect()
+}
+
+#[test]
+fn the_table_shows_what_happened_in_the_window() {
+    let mut window = Window::new(Duration::from_secs(2));
+    let t0 = Instant::now();
+    window.push(
+        t0,
+        scrapes(&[("a", exposition("reviews", "v1", 1000, 0)), ("b", exposition("reviews", "v2", 7, 0))]),
+    );
+    window.push(
+        t0 + Duration::from_secs(2),
+        scrapes(&[("a", exposition("reviews", "v1", 1090, 0)), ("b", exposition("reviews", "v2", 16, 1))]),
+    );
+    let rows = window.rows();
+    assert_eq!(
+        render(&rows, Style::Plain),
+        "SERVICE  VERSION  RATE/s  SUCCESS  P50 ms  P99 ms    mTLS  SHARE\n\
+         reviews  v1         45.0   100.0%     7.5     9.9  100.0%  90.0%\n\
+         \u{20}        v2          5.0   100.0%     7.8    2350  100.0%  10.0%\n"
+    );
+}
+
+#[test]
+fn colours_mark_what_is_not_as_it_should_be() {
+    let row = Row {
+        service: "ratings".into(),
+        version: "v1".into(),
+        requests: 2000.0,
+        rate: 10.0,
+        success: Some(0.9999),
+        p50: Some(1.25),
+        p99: None,
+        mtls: Some(1.0),
+        share: Some(1.0),
+    };
+    let text = render(std::slice::from_ref(&row), Style::Color);
+    assert!(text.contains("\x1b[31m99.9%\x1b[0m"), "almost all is not all: {text}");
+    assert!(text.contains("\x1b[32m100.0%\x1b[0m") && text.contains("\x1b[2m-\x1b[0m"));
+    assert!(!render(&[row], Style::Plain).contains('\x1b'));
+}
+
+#[test]
+fn failures_plain_text_and_denials_are_seen() {
+    let text = "istio_requests_total{reporter=\"destination\",destination_canonical_service=\"details\",\
+                destination_canonical_revision=\"v1\",response_code=\"403\",\
+                connection_security_policy=\"none\"} 3\n";
+    let mut window = Window::new(Duration::from_secs(1));
+    let t0 = Instant::now();
+    window.push(t0, scrapes(&[("a", String::new())]));
+    window.push(t0 + Duration::from_secs(1), scrapes(&[("a", text.to_owned())]));
+    let rows = window.rows();
+    assert_eq!((rows[0].success, rows[0].mtls, rows[0].p50), (Some(0.0), Some(0.0), None));
+}
+
+#[test]
+fn a_request_that_reached_nobody_is_counted_by_its_caller() {
+    let source = |service: &str, name: &str, n: u32| {
+        format!(
+            "istio_requests_total{{reporter=\"source\",destination_service_name=\"{name}\",\
+             destination_canonical_service=\"{service}\",response_code=\"500\",response_flags=\"FI\"}} {n}\n"
+        )
+    };
+    // What did arrive is told by the destination, and must not be counted twice.
+    let text =
+        source("unknown", "ratings", 4) + &source("ratings", "ratings", 9) + &source("unknown", "unknown", 1);
+    let mut window = Window::new(Duration::from_secs(1));
+    let t0 = Instant::now();
+    window.push(t0, scrapes(&[("a", String::new())]));
+    window.push(t0 + Duration::from_secs(1), scrapes(&[("a", text)]));
+    let rows = window.rows();
+    assert_eq!(rows.len(), 1);
+    assert_eq!((rows[0].service.as_str(), rows[0].version.as_str(), rows[0].requests), ("ratings", "-", 4.0));
+    assert_eq!((rows[0].success, rows[0].mtls), (Some(0.0), None));
+}
+
+#[test]
+fn a_restarted_proxy_and_a_missing_scrape_do_not_make_rates_jump() {
+    let mut window = Window::new(Duration::from_secs(10));
+    let t0 = Instant::now();
+    let at = |s| t0 + Duration::from_secs(s);
+    window.push(at(0), scrapes(&[("a", exposition("reviews", "v1", 1000, 0))]));
+    window.push(at(1), BTreeMap::new());
+    window.push(at(2), scrapes(&[("a", exposition("reviews", "v1", 1010, 0))]));
+    assert_eq!(window.rows()[0].requests, 10.0);
+    window.push(at(3), scrapes(&[("a", exposition("reviews", "v1", 4, 0))]));
+    assert_eq!(window.rows()[0].requests, 4.0);
+}
+
+#[test]
+fn a_window_forgets_what_is_older() {
+    let mut window = Window::new(Duration::from_secs(2));
+    let t0 = Instant::now();
+    for s in 0..10u32 {
+        window.push(
+            t0 + Duration::from_secs(s.into()),
+            scrapes(&[("a", exposition("reviews", "v1", s * 10, 0))]),
+        );
+    }
+    let row = &window.rows()[0];
+    assert_eq!((row.requests, row.rate), (20.0, 10.0));
+}
+
+#[test]
+fn escaped_labels_and_foreign_lines_are_read_over() {
+    let text = "a 1\nb{ 2\nistio_requests_total{reporter=\"destination\",x=\"\\\"},{\\\\\",\
+                destination_canonical_service=\"s\\n\",destination_canonical_revision=\"v\",\
+                response_code=\"200\"} 5 1700000000\nistio_requests_total{reporter=\"destination\n\
+                istio_requests_total{reporter=\"destination\"} many\n";
+    let scrape = Scrape::parse(text);
+    let (key, counts) = scrape.iter().next().unwrap();
+    assert_eq!((key.service.as_str(), counts.requests, counts.successes), ("s\n", 5.0, 5.0));
+    assert_eq!(scrape.iter().count(), 1);
+}

@@ -1,0 +1,114 @@
+//! What there is to say about the configuration: from reading it, and from compiling it for each node.
+//!
+//! Each finding is printed once, when it appears, as a compiler prints it; and it is told when all is well
+//! again.
+
+use mesh_core::diagnostic::{self, Color, Finding, Level};
+use mesh_core::node::Node;
+use mesh_core::watch::Watch;
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+
+/// The findings in force.
+#[derive(Clone, Debug)]
+pub struct Findings {
+    print: bool,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    of_source: Vec<Finding>,
+    of_nodes: BTreeMap<String, Vec<Finding>>,
+    /// What was printed, so that it is not printed again while it stays in force.
+    printed: Vec<Finding>,
+}
+
+impl Findings {
+    /// None yet; `print` sends new ones to standard error.
+    pub fn new(print: bool) -> Self {
+        Self { print, state: Arc::default() }
+    }
+
+    /// All that are in force, without repetition: errors first, then by file and line.
+    pub fn all(&self) -> Vec<Finding> {
+        self.state.lock().all()
+    }
+
+    /// As a JSON list.
+    pub fn json(&self) -> String {
+        diagnostic::json(&self.all()).to_string()
+    }
+
+    /// How many of them are errors.
+    pub fn errors(&self) -> usize {
+        self.all().iter().filter(|f| f.level == Level::Error).count()
+    }
+
+    pub(crate) async fn follow_source(self, mut source: Watch<diagnostic::Findings>) {
+        let mut next = source.ready().await;
+        while let Ok(findings) = next {
+            self.change(|state| state.of_source = findings.to_vec());
+            next = source.changed().await;
+        }
+    }
+
+    pub(crate) fn of_node(&self, node: &Node, findings: Vec<Finding>) {
+        self.change(|state| {
+            state.of_nodes.insert(node.id(), findings);
+        });
+    }
+
+    pub(crate) fn forget_node(&self, node: &Node) {
+        self.change(|state| {
+            state.of_nodes.remove(&node.id());
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.state.lock();
+        change(&mut state);
+        let now = state.all();
+        let errors = |all: &[Finding]| all.iter().filter(|f| f.level == Level::Error).count();
+        let healed = errors(&state.printed) > 0 && errors(&now) == 0;
+        let new: Vec<Finding> = now.iter().filter(|f| !state.printed.contains(f)).cloned().collect();
+        state.printed = now;
+        drop(state);
+        if self.print {
+            print(&new, healed);
+        }
+    }
+}
+
+impl State {
+    fn all(&self) -> Vec<Finding> {
+        let mut all: Vec<Finding> = Vec::new();
+        for finding in self.of_source.iter().chain(self.of_nodes.values().flatten()) {
+            if !all.contains(finding) {
+                all.push(finding.clone());
+            }
+        }
+        all.sort_by(|a, b| {
+            let key = |f: &Finding| {
+                let file = f.source.as_ref().map(|s| s.file.clone());
+                (std::cmp::Reverse(f.level), file, f.span.map(|s| s.line), f.code)
+            };
+            key(a).cmp(&key(b))
+        });
+        all
+    }
+}
+
+fn print(new: &[Finding], healed: bool) {
+    let mut stderr = std::io::stderr().lock();
+    let color = if stderr.is_terminal() { Color::Always } else { Color::Never };
+    let worth: Vec<Finding> = new.iter().filter(|f| f.level > Level::Info).cloned().collect();
+    let mut text = diagnostic::text(&worth, color);
+    if healed {
+        text.push_str("the configuration has no errors any more; all of it is in force\n");
+    }
+    // Standard error may be closed; there is nobody left to tell.
+    let _ = stderr.write_all(text.as_bytes());
+}

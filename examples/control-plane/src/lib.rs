@@ -1,0 +1,204 @@
+//! The control plane, put together from the mesh's crates.
+//!
+//! ```text
+//! folder ─▶ mesh_core::source ─▶ World ─▶ Compiler ─Snapshot per node─▶ mesh_xds::Server ─▶ proxies
+//!                                  │           └─▶ findings ─▶ standard error, /debug/findings
+//! state ─▶ mesh_ca::Authority, TokenIssuer ─▶ CreateCertificate
+//! ```
+//!
+//! A program embeds it by [`ControlPlane::start`]; the binary beside this library does nothing else.
+
+mod compiler;
+mod debug;
+mod findings;
+mod serve;
+
+pub use compiler::Compiler;
+pub use findings::Findings;
+
+use mesh_ca::{Authority, TokenIssuer};
+use mesh_cli::http::HttpServer;
+use mesh_core::source::FolderSource;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::task::JoinSet;
+
+/// What a control plane is started with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Folder of resources, watched recursively.
+    pub config: PathBuf,
+    /// Folder of the keys; `None` keeps them in memory.
+    pub state: Option<PathBuf>,
+    /// xDS and CA without TLS; port 0 takes a free one.
+    pub grpc: SocketAddr,
+    /// xDS and CA with TLS.
+    pub grpc_tls: Option<SocketAddr>,
+    /// Readiness, metrics and debug pages.
+    pub http: Option<SocketAddr>,
+    /// Print findings to standard error as they appear.
+    pub print_findings: bool,
+}
+
+/// Why a control plane did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The keys cannot be read or written.
+    #[error("cannot use the keys in {path}")]
+    State {
+        /// The folder, or `memory`.
+        path: String,
+        /// Why.
+        #[source]
+        cause: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// An address cannot be bound.
+    #[error("cannot listen on {addr}; choose another with --{flag}")]
+    Bind {
+        /// The address.
+        addr: SocketAddr,
+        /// The flag that sets it.
+        flag: &'static str,
+        /// Why.
+        #[source]
+        cause: io::Error,
+    },
+    /// TLS cannot be set up.
+    #[error("cannot set up TLS")]
+    Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// A running control plane; it ends when it is dropped.
+#[derive(Debug)]
+pub struct ControlPlane {
+    grpc: SocketAddr,
+    grpc_tls: Option<SocketAddr>,
+    http: Option<HttpServer>,
+    authority: Arc<Authority>,
+    tokens: Arc<TokenIssuer>,
+    findings: Findings,
+    compiler: Compiler,
+    servers: serve::Servers,
+    tasks: JoinSet<()>,
+}
+
+impl ControlPlane {
+    /// Reads the configuration and the keys, binds the addresses, and serves.
+    ///
+    /// # Errors
+    /// If the keys cannot be read, or an address cannot be bound. Mistakes in resources are findings, not
+    /// errors; so is a folder that is not there, which is read as soon as it appears.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let (authority, tokens) = keys(&options)?;
+        let source = FolderSource::open(&options.config).await;
+        let mut tasks = JoinSet::new();
+        let findings = Findings::new(options.print_findings);
+        tasks.spawn(findings.clone().follow_source(source.findings()));
+        let compiler = Compiler::new(source.world(), findings.clone());
+        let xds = mesh_xds::Server::new(compiler.clone());
+        let servers = serve::Servers::start(&options, &xds, &authority, &tokens).await?;
+
+        let http = match options.http {
+            None => None,
+            Some(addr) => {
+                let pages = debug::Pages {
+                    compiler: compiler.clone(),
+                    findings: findings.clone(),
+                    xds: xds.clone(),
+                    ca: servers.ca.clone(),
+                };
+                let server = HttpServer::start(addr, move |request| pages.answer(request))
+                    .await
+                    .map_err(|cause| StartError::Bind { addr, flag: "http", cause })?;
+                Some(server)
+            }
+        };
+        let control_plane = Self {
+            grpc: servers.grpc,
+            grpc_tls: servers.grpc_tls,
+            http,
+            authority,
+            tokens,
+            findings,
+            compiler,
+            servers,
+            tasks,
+        };
+        tracing::info!(
+            config = %options.config.display(),
+            grpc = %control_plane.grpc,
+            grpc_tls = ?control_plane.grpc_tls,
+            http = ?control_plane.http_addr(),
+            "the control plane is ready"
+        );
+        Ok(control_plane)
+    }
+
+    /// Where xDS and the CA listen without TLS.
+    pub fn grpc_addr(&self) -> SocketAddr {
+        self.grpc
+    }
+
+    /// Where xDS and the CA listen with TLS.
+    pub fn grpc_tls_addr(&self) -> Option<SocketAddr> {
+        self.grpc_tls
+    }
+
+    /// Where the debug pages are.
+    pub fn http_addr(&self) -> Option<SocketAddr> {
+        self.http.as_ref().map(HttpServer::addr)
+    }
+
+    /// What is compiled, and for whom.
+    pub fn compiler(&self) -> &Compiler {
+        &self.compiler
+    }
+
+    /// What there is to say about the configuration.
+    pub fn findings(&self) -> &Findings {
+        &self.findings
+    }
+
+    /// The certificate authority.
+    pub fn authority(&self) -> &Arc<Authority> {
+        &self.authority
+    }
+
+    /// A token for a service account, valid for so long.
+    ///
+    /// # Errors
+    /// If it cannot be signed.
+    pub fn token(
+        &self,
+        namespace: &str,
+        service_account: &str,
+        ttl: Duration,
+    ) -> Result<String, mesh_ca::token::IssueError> {
+        self.tokens.issue(namespace, service_account, ttl, SystemTime::now())
+    }
+
+    /// Stops listening, ends every stream, and returns when all has ended.
+    pub async fn stop(&mut self) {
+        self.servers.stop().await;
+        self.tasks.shutdown().await;
+    }
+}
+
+fn keys(options: &Options) -> Result<(Arc<Authority>, Arc<TokenIssuer>), StartError> {
+    let place = options.state.as_ref().map_or_else(|| "memory".to_owned(), |p| p.display().to_string());
+    let state =
+        |cause: Box<dyn std::error::Error + Send + Sync>| StartError::State { path: place.clone(), cause };
+    let trust_domain = mesh_core::identity::TrustDomain::default();
+    if let Some(dir) = &options.state {
+        let authority = Authority::open(dir, trust_domain).map_err(|e| state(e.into()))?;
+        let tokens = TokenIssuer::open(dir).map_err(|e| state(e.into()))?;
+        return Ok((Arc::new(authority), Arc::new(tokens)));
+    }
+    tracing::warn!("no --state: the CA's key lives in memory, and a restart makes a new root of trust");
+    let authority = Authority::in_memory(trust_domain).map_err(|e| state(e.into()))?;
+    let tokens = TokenIssuer::in_memory().map_err(|e| state(e.into()))?;
+    Ok((Arc::new(authority), Arc::new(tokens)))
+}

@@ -1,0 +1,269 @@
+//! Which kinds there are, and one type that holds a resource of any of them.
+
+use super::extensions::WasmPlugin;
+use super::kubernetes::{ConfigMap, EndpointSlice, Endpoints, Namespace, Pod, Service, ServiceAccount};
+use super::networking::{
+    DestinationRule, EnvoyFilter, Gateway, ProxyConfig, ServiceEntry, Sidecar, VirtualService, WorkloadEntry,
+    WorkloadGroup,
+};
+use super::security::{AuthorizationPolicy, PeerAuthentication, RequestAuthentication};
+use super::telemetry::Telemetry;
+use super::{Meta, Resource};
+use crate::diagnostic::SourceMap;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::fmt;
+use std::sync::Arc;
+
+/// A kind of resource.
+pub trait Kind: DeserializeOwned + fmt::Debug + PartialEq + Sized {
+    /// API group; empty for Kubernetes' core group.
+    const GROUP: &'static str;
+    /// Name of the kind.
+    const KIND: &'static str;
+    /// Versions that are served; the first is the stored one. All read alike.
+    const VERSIONS: &'static [&'static str];
+    /// Whether it has no namespace.
+    const CLUSTER_SCOPED: bool = false;
+    /// Where in a document it stands.
+    const BODY: Body = Body::Spec;
+
+    /// The resource, if it is of this kind.
+    fn of(resource: &AnyResource) -> Option<&Arc<Resource<Self>>>;
+}
+
+/// Where in a document a kind's fields stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// In `spec`; beside it stand `metadata` and `status` alone.
+    Spec,
+    /// In `spec` of a Kubernetes kind: other fields are accepted.
+    LenientSpec,
+    /// In the document itself.
+    Document,
+}
+
+/// What is known of a kind without a value of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KindInfo {
+    /// API group.
+    pub group: &'static str,
+    /// Name of the kind.
+    pub kind: &'static str,
+    /// Versions that are served.
+    pub versions: &'static [&'static str],
+    /// Whether it has no namespace.
+    pub cluster_scoped: bool,
+}
+
+/// Why a document is not a resource.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct FieldError {
+    /// The field, such as `spec.http[0].timeout`; empty for the whole.
+    pub path: String,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+impl FieldError {
+    /// An error of a field.
+    pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { path: path.into(), message: message.into() }
+    }
+}
+
+impl fmt::Display for FieldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+macro_rules! kinds {
+    ($($kind:ident: $group:literal $versions:expr, $body:expr $(, cluster_scoped: $cluster:literal)?;)+) => {
+        /// A resource of any kind.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum AnyResource {
+            $(
+                #[doc = concat!("A ", stringify!($kind), ".")]
+                $kind(Arc<Resource<$kind>>),
+            )+
+        }
+
+        /// Every kind that the mesh reads.
+        pub const KINDS: &[KindInfo] = &[
+            $(KindInfo {
+                group: <$kind as Kind>::GROUP,
+                kind: <$kind as Kind>::KIND,
+                versions: <$kind as Kind>::VERSIONS,
+                cluster_scoped: <$kind as Kind>::CLUSTER_SCOPED,
+            },)+
+        ];
+
+        impl AnyResource {
+            /// What it is called.
+            pub fn meta(&self) -> &Meta {
+                match self { $(Self::$kind(r) => &r.meta,)+ }
+            }
+
+            /// Where its fields stand.
+            pub fn source(&self) -> &Arc<SourceMap> {
+                match self { $(Self::$kind(r) => &r.source,)+ }
+            }
+
+            /// What is known of its kind.
+            pub fn kind_info(&self) -> KindInfo {
+                match self {
+                    $(Self::$kind(_) => KindInfo {
+                        group: <$kind as Kind>::GROUP,
+                        kind: <$kind as Kind>::KIND,
+                        versions: <$kind as Kind>::VERSIONS,
+                        cluster_scoped: <$kind as Kind>::CLUSTER_SCOPED,
+                    },)+
+                }
+            }
+
+            /// Reads a document: the whole object, of which `meta` was read before.
+            ///
+            /// # Errors
+            /// The first field that is unknown or of the wrong shape, with its path from the document's
+            /// root; of an unknown kind, `kind`; of a version that is not served, `apiVersion`.
+            pub fn from_value(
+                meta: Meta,
+                document: Value,
+                source: Arc<SourceMap>,
+            ) -> Result<Self, FieldError> {
+                match (&*meta.group, &*meta.kind) {
+                    $((<$kind as Kind>::GROUP, <$kind as Kind>::KIND) => {
+                        let spec = read::<$kind>(&meta, document)?;
+                        Ok(Self::$kind(Arc::new(Resource { meta, spec, source })))
+                    })+
+                    (group, kind) => {
+                        Err(FieldError::new("kind", format!("{kind} of {group:?} is not a kind of the mesh")))
+                    }
+                }
+            }
+        }
+
+        $(
+            impl Kind for $kind {
+                const GROUP: &'static str = $group;
+                const KIND: &'static str = stringify!($kind);
+                const VERSIONS: &'static [&'static str] = $versions;
+                const BODY: Body = $body;
+                $(const CLUSTER_SCOPED: bool = $cluster;)?
+
+                fn of(resource: &AnyResource) -> Option<&Arc<Resource<Self>>> {
+                    match resource {
+                        AnyResource::$kind(r) => Some(r),
+                        _ => None,
+                    }
+                }
+            }
+        )+
+    };
+}
+
+const SERVED: &[&str] = &["v1", "v1beta1", "v1alpha3"];
+
+kinds! {
+    VirtualService: "networking.istio.io" SERVED, Body::Spec;
+    DestinationRule: "networking.istio.io" SERVED, Body::Spec;
+    Gateway: "networking.istio.io" SERVED, Body::Spec;
+    ServiceEntry: "networking.istio.io" SERVED, Body::Spec;
+    WorkloadEntry: "networking.istio.io" SERVED, Body::Spec;
+    WorkloadGroup: "networking.istio.io" SERVED, Body::Spec;
+    Sidecar: "networking.istio.io" SERVED, Body::Spec;
+    ProxyConfig: "networking.istio.io" &["v1beta1"], Body::Spec;
+    EnvoyFilter: "networking.istio.io" &["v1alpha3"], Body::Spec;
+    PeerAuthentication: "security.istio.io" &["v1", "v1beta1"], Body::Spec;
+    AuthorizationPolicy: "security.istio.io" &["v1", "v1beta1"], Body::Spec;
+    RequestAuthentication: "security.istio.io" &["v1", "v1beta1"], Body::Spec;
+    Telemetry: "telemetry.istio.io" &["v1alpha1", "v1"], Body::Spec;
+    WasmPlugin: "extensions.istio.io" &["v1alpha1"], Body::Spec;
+    Service: "" &["v1"], Body::LenientSpec;
+    Endpoints: "" &["v1"], Body::Document;
+    EndpointSlice: "discovery.k8s.io" &["v1"], Body::Document;
+    Pod: "" &["v1"], Body::Document;
+    Namespace: "" &["v1"], Body::LenientSpec, cluster_scoped: true;
+    ServiceAccount: "" &["v1"], Body::LenientSpec;
+    ConfigMap: "" &["v1"], Body::Document;
+}
+
+/// What is known of a kind, if the mesh reads it.
+pub fn kind_info(group: &str, kind: &str) -> Option<&'static KindInfo> {
+    KINDS.iter().find(|k| k.group == group && k.kind == kind)
+}
+
+fn read<K: Kind>(meta: &Meta, mut document: Value) -> Result<K, FieldError> {
+    if !K::VERSIONS.contains(&&*meta.version) {
+        return Err(FieldError::new(
+            "apiVersion",
+            format!("{:?} of {} is not served: {} is", &*meta.version, K::KIND, K::VERSIONS.join(", ")),
+        ));
+    }
+    prune_nulls(&mut document);
+    let Value::Object(mut fields) = document else {
+        return Err(FieldError::new("", "a resource is a mapping"));
+    };
+    let (root, body) = match K::BODY {
+        Body::Document => ("", Value::Object(fields)),
+        Body::Spec | Body::LenientSpec => {
+            let spec = fields.remove("spec").unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+            let stray =
+                fields.keys().find(|k| !matches!(&***k, "apiVersion" | "kind" | "metadata" | "status"));
+            match stray {
+                Some(stray) if K::BODY == Body::Spec => {
+                    let message = format!("unknown field `{stray}`, expected `spec`");
+                    return Err(FieldError::new(stray.clone(), message));
+                }
+                _ => ("spec", spec),
+            }
+        }
+    };
+    from_value_at(root, body)
+}
+
+/// Reads a value; errors name the field below `root`.
+///
+/// # Errors
+/// The first field that is unknown or of the wrong shape.
+pub fn from_value_at<T: DeserializeOwned>(root: &str, value: Value) -> Result<T, FieldError> {
+    serde_path_to_error::deserialize(value).map_err(|e| {
+        let message = e.inner().to_string();
+        let mut path = root.to_owned();
+        for segment in e.path() {
+            use serde_path_to_error::Segment;
+            match segment {
+                Segment::Seq { index } => path.push_str(&format!("[{index}]")),
+                Segment::Map { key } | Segment::Enum { variant: key } => push_key(&mut path, key),
+                Segment::Unknown => {}
+            }
+        }
+        FieldError { path, message }
+    })
+}
+
+fn push_key(path: &mut String, key: &str) {
+    if !path.is_empty() {
+        path.push('.');
+    }
+    path.push_str(key);
+}
+
+/// A null is a field that is not written, as Kubernetes and protobuf read it.
+fn prune_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, v| !v.is_null());
+            fields.values_mut().for_each(prune_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(prune_nulls),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests;

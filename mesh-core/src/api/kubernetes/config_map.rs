@@ -1,0 +1,12 @@
+//! ConfigMap: `istio` holds the MeshConfig.
+
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// The data of a ConfigMap.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ConfigMap {
+    /// Texts by key.
+    pub data: BTreeMap<String, String>,
+}

@@ -1,0 +1,8 @@
+//! Namespace: only its labels matter.
+
+use serde::Deserialize;
+
+/// The spec of a Namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Namespace {}

@@ -1,0 +1,53 @@
+//! Service: a name with ports, and the labels of its pods.
+
+use super::IntOrString;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// The spec of a Service.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Service {
+    /// `ClusterIP`, `NodePort`, `LoadBalancer` or `ExternalName`; empty is `ClusterIP`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its virtual address; `None` where it has none, empty where it was not yet given one.
+    #[serde(rename = "clusterIP")]
+    pub cluster_ip: String,
+    /// All of its virtual addresses.
+    #[serde(rename = "clusterIPs")]
+    pub cluster_ips: Vec<String>,
+    /// Addresses outside.
+    #[serde(rename = "externalIPs")]
+    pub external_ips: Vec<String>,
+    /// Another name, for `ExternalName`.
+    pub external_name: String,
+    /// Its ports.
+    pub ports: Vec<ServicePort>,
+    /// Labels of its pods; empty where endpoints are written by hand.
+    pub selector: BTreeMap<String, String>,
+    /// Endpoints that are not ready count, too.
+    pub publish_not_ready_addresses: bool,
+    /// `Local` or `Cluster`.
+    pub internal_traffic_policy: String,
+    /// Such as `PreferClose`.
+    pub traffic_distribution: String,
+}
+
+/// A port of a Service.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ServicePort {
+    /// Name.
+    pub name: String,
+    /// Number.
+    pub port: u16,
+    /// `TCP`, `UDP` or `SCTP`; empty is `TCP`.
+    pub protocol: String,
+    /// The application's protocol.
+    pub app_protocol: String,
+    /// Port of the pods; the same where none is written.
+    pub target_port: Option<IntOrString>,
+    /// Port of the nodes.
+    pub node_port: u32,
+}

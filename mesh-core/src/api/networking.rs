@@ -1,0 +1,40 @@
+//! `networking.istio.io`: where traffic goes, what is at the other end, what a proxy listens on.
+
+pub mod destination_rule;
+pub mod envoy_filter;
+pub mod gateway;
+pub mod proxy_config;
+pub mod service_entry;
+pub mod sidecar;
+pub mod virtual_service;
+pub mod workload_entry;
+pub mod workload_group;
+
+pub use destination_rule::DestinationRule;
+pub use envoy_filter::EnvoyFilter;
+pub use gateway::Gateway;
+pub use proxy_config::ProxyConfig;
+pub use service_entry::ServiceEntry;
+pub use sidecar::Sidecar;
+pub use virtual_service::VirtualService;
+pub use workload_entry::WorkloadEntry;
+pub use workload_group::WorkloadGroup;
+
+use super::value::{optional_port_number, port_number};
+use serde::Deserialize;
+
+/// A port with its protocol, as Gateway, ServiceEntry and Sidecar write it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Port {
+    /// Number.
+    #[serde(deserialize_with = "port_number")]
+    pub number: u16,
+    /// Protocol, such as `HTTP`, `HTTP2`, `GRPC`, `TLS` or `TCP`, in any case.
+    pub protocol: String,
+    /// Name.
+    pub name: String,
+    /// Port of the endpoints, where it is another.
+    #[serde(deserialize_with = "optional_port_number")]
+    pub target_port: Option<u16>,
+}

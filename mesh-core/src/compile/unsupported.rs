@@ -1,0 +1,229 @@
+//! Fields that are known and written, but that the compiler does nothing with.
+//!
+//! One place per kind, so that a reader sees what is left. Where a field's meaning depends on the proxy (a
+//! rule of an AuthorizationPolicy, TLS to a cluster) the part of the compiler that meets it reports it.
+
+mod destination_rule;
+mod mesh_config;
+
+pub(super) use destination_rule::path_of_tls;
+
+use super::report::Report;
+use crate::api::kubernetes::ConfigMap;
+use crate::api::networking::service_entry::Resolution;
+use crate::api::networking::sidecar::{CaptureMode, OutboundMode};
+use crate::api::networking::{Gateway, ServiceEntry, Sidecar, VirtualService};
+use crate::api::telemetry::Telemetry;
+use crate::api::{AnyResource, MeshConfig, Resource};
+use crate::diagnostic::Finding;
+use crate::registry::Protocol;
+use crate::world::World;
+
+/// What a resource says in vain, whatever proxy it is for.
+pub fn unsupported(world: &World, resource: &AnyResource) -> Vec<Finding> {
+    let mut report = Report::default();
+    report_unsupported(resource, world.mesh(), &mut report);
+    report.finish()
+}
+
+pub(super) fn report_unsupported(resource: &AnyResource, mesh: &MeshConfig, report: &mut Report) {
+    match resource {
+        AnyResource::VirtualService(r) => virtual_service(r, report),
+        AnyResource::DestinationRule(r) => destination_rule::destination_rule(r, report),
+        AnyResource::Gateway(r) => gateway(r, report),
+        AnyResource::ServiceEntry(r) => service_entry(r, report),
+        AnyResource::Sidecar(r) => sidecar(r, report),
+        AnyResource::Telemetry(r) => telemetry(r, mesh, report),
+        AnyResource::ConfigMap(r) => config_map(r, mesh, report),
+        AnyResource::AuthorizationPolicy(r) => {
+            if r.spec.target_ref.is_some() || !r.spec.target_refs.is_empty() {
+                let at = if r.spec.target_ref.is_some() { "spec.targetRef" } else { "spec.targetRefs" };
+                report.not_honoured(
+                    r,
+                    at,
+                    "attaching a policy to a resource",
+                    "it holds nowhere; use a selector",
+                );
+            }
+        }
+        AnyResource::RequestAuthentication(r) => {
+            let help = "tokens are not verified; rules on them in AuthorizationPolicies deny";
+            report.not_honoured(r, "spec.jwtRules", "the verification of tokens", help);
+        }
+        AnyResource::EnvoyFilter(r) => {
+            report.not_honoured(r, "spec.configPatches", "EnvoyFilter", "its patches are not applied");
+        }
+        AnyResource::WasmPlugin(r) => {
+            report.not_honoured(r, "spec.url", "WasmPlugin", "the plugin does not run");
+        }
+        AnyResource::ProxyConfig(r) => {
+            report.not_honoured(
+                r,
+                "spec",
+                "ProxyConfig",
+                "set workers and environment where the proxy starts",
+            );
+        }
+        AnyResource::WorkloadGroup(r) => {
+            let help = "write a WorkloadEntry for each workload";
+            report.not_honoured(r, "spec.template", "registration from a WorkloadGroup", help);
+        }
+        AnyResource::PeerAuthentication(_)
+        | AnyResource::WorkloadEntry(_)
+        | AnyResource::Service(_)
+        | AnyResource::Endpoints(_)
+        | AnyResource::EndpointSlice(_)
+        | AnyResource::Pod(_)
+        | AnyResource::Namespace(_)
+        | AnyResource::ServiceAccount(_) => {}
+    }
+}
+
+fn virtual_service(r: &Resource<VirtualService>, report: &mut Report) {
+    for (i, _) in r.spec.tls.iter().enumerate() {
+        let help = "connections go to the service that they address";
+        report.not_honoured(r, format!("spec.tls[{i}]"), "routing of TLS by server name", help);
+    }
+    for (i, _) in r.spec.tcp.iter().enumerate() {
+        let help = "connections go to the service that they address";
+        report.not_honoured(r, format!("spec.tcp[{i}]"), "routing of TCP", help);
+    }
+    for (i, http) in r.spec.http.iter().enumerate() {
+        let at = |field: &str| format!("spec.http[{i}].{field}");
+        if http.delegate.is_some() {
+            report.not_honoured(
+                r,
+                at("delegate"),
+                "delegation",
+                "write the rules here; this one is left out",
+            );
+        }
+        if http.cors_policy.is_some() {
+            report.not_honoured(r, at("corsPolicy"), "CORS", "requests are forwarded as without it");
+        }
+        if let Some(retries) = &http.retries
+            && retries.retry_remote_localities == Some(true)
+        {
+            let help = "retries stay where the balancer sends them";
+            report.not_honoured(
+                r,
+                at("retries.retryRemoteLocalities"),
+                "the choice of localities for retries",
+                help,
+            );
+        }
+        if let Some(fault) = &http.fault {
+            if fault.delay.as_ref().is_some_and(|d| d.exponential_delay.is_some()) {
+                report.not_honoured(
+                    r,
+                    at("fault.delay.exponentialDelay"),
+                    "an exponential delay",
+                    "use fixedDelay",
+                );
+            }
+            if fault.abort.as_ref().is_some_and(|a| a.http2_error.is_some()) {
+                report.not_honoured(
+                    r,
+                    at("fault.abort.http2Error"),
+                    "an HTTP/2 error",
+                    "use httpStatus or grpcStatus",
+                );
+            }
+        }
+        for (j, wanted) in http.r#match.iter().enumerate() {
+            if !wanted.stat_prefix.is_empty() {
+                let at = at(&format!("match[{j}].statPrefix"));
+                report.not_honoured(r, at, "a prefix of statistics", "leave it out");
+            }
+        }
+    }
+}
+
+fn gateway(r: &Resource<Gateway>, report: &mut Report) {
+    for (i, server) in r.spec.servers.iter().enumerate() {
+        let at = |field: &str| format!("spec.servers[{i}].{field}");
+        let protocol = Protocol::parse(&server.port.protocol);
+        if !protocol.is_some_and(Protocol::is_http) {
+            let what = format!("protocol {:?} at a gateway", server.port.protocol);
+            report.not_honoured(r, at("port.protocol"), &what, "this server does not listen; use HTTP");
+        } else if server.tls.as_ref().is_some_and(|t| t.mode.is_some() && !t.https_redirect) {
+            let help = "TLS needs protocol HTTPS";
+            report.not_honoured(r, at("tls.mode"), "TLS on a server of plain HTTP", help);
+        }
+        if !server.default_endpoint.is_empty() {
+            report.not_honoured(r, at("defaultEndpoint"), "a default endpoint", "bind a VirtualService");
+        }
+    }
+}
+
+fn service_entry(r: &Resource<ServiceEntry>, report: &mut Report) {
+    if r.spec.resolution == Resolution::DynamicDns {
+        let help = "its requests are answered by 503; use DNS";
+        report.not_honoured(r, "spec.resolution", "resolution by the name of each request", help);
+    }
+}
+
+fn sidecar(r: &Resource<Sidecar>, report: &mut Report) {
+    capture(r, "spec.ingress", r.spec.ingress.iter().map(|i| i.capture_mode), report);
+    capture(r, "spec.egress", r.spec.egress.iter().map(|e| e.capture_mode), report);
+    if let Some(policy) = &r.spec.outbound_traffic_policy
+        && policy.mode == OutboundMode::AllowAnyDynamicDns
+    {
+        let help = "it is read as ALLOW_ANY";
+        report.not_honoured(
+            r,
+            "spec.outboundTrafficPolicy.mode",
+            "resolution by the name of each request",
+            help,
+        );
+    }
+}
+
+fn capture(r: &Resource<Sidecar>, list: &str, modes: impl Iterator<Item = CaptureMode>, report: &mut Report) {
+    for (i, mode) in modes.enumerate() {
+        if mode == CaptureMode::Iptables {
+            let at = format!("{list}[{i}].captureMode");
+            report.not_honoured(r, at, "redirection of traffic", "use captureMode: NONE with a bind");
+        }
+    }
+}
+
+fn telemetry(r: &Resource<Telemetry>, mesh: &MeshConfig, report: &mut Report) {
+    if !r.spec.tracing.is_empty() {
+        report.not_honoured(r, "spec.tracing", "tracing", "no spans are reported");
+    }
+    if !r.spec.metrics.is_empty() {
+        report.not_honoured(r, "spec.metrics", "changing metrics", "all standard metrics are kept");
+    }
+    for (i, entry) in r.spec.access_logging.iter().enumerate() {
+        if entry.filter.is_some() {
+            let at = format!("spec.accessLogging[{i}].filter");
+            report.not_honoured(r, at, "a filter of access logs", "all requests are logged");
+        }
+        for (j, provider) in entry.providers.iter().enumerate() {
+            let written = mesh.extension_providers.iter().find(|p| p.name == provider.name);
+            let file = match written {
+                Some(provider) => provider.envoy_file_access_log.is_some(),
+                None => provider.name == "envoy",
+            };
+            if !file {
+                let at = format!("spec.accessLogging[{i}].providers[{j}].name");
+                let what = format!("access logs to provider {:?}", provider.name);
+                report.not_honoured(r, at, &what, "use a provider with envoyFileAccessLog, or envoy");
+            }
+        }
+    }
+}
+
+fn config_map(r: &Resource<ConfigMap>, mesh: &MeshConfig, report: &mut Report) {
+    for field in mesh_config::unsupported(mesh) {
+        // All of them stand in one text, whose lines are not the file's.
+        let message_path = "data.mesh";
+        report.not_honoured(
+            r,
+            message_path,
+            &format!("meshConfig.{field}"),
+            "it is accepted and has no effect",
+        );
+    }
+}

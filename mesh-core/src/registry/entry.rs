@@ -1,0 +1,240 @@
+//! ServiceEntry and WorkloadEntry: what Istio's own resources add to the registry.
+
+use super::build::{Draft, instance_of};
+use super::workload::{DEFAULT_CLUSTER, telemetry, tls_mode};
+use super::{
+    ExportTo, Instance, Locality, Location, Port, Protocol, Provider, Resolution, Service, TargetPort,
+    Workload, WorkloadSource,
+};
+use crate::addr::Address;
+use crate::api::Resource;
+use crate::api::networking::{ServiceEntry, WorkloadEntry, service_entry};
+use crate::hostname::Hostname;
+use crate::model::cluster::DnsTarget;
+use crate::model::endpoint::Health;
+use crate::world::World;
+use ipnet::IpNet;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+pub(super) fn workloads(world: &World, draft: &mut Draft) {
+    for resource in world.of::<WorkloadEntry>() {
+        draft.add_workload(workload(&resource.spec, &resource.meta.namespace, &resource.meta.name, resource));
+    }
+}
+
+fn workload(
+    entry: &WorkloadEntry,
+    namespace: &Arc<str>,
+    name: &Arc<str>,
+    of: &Resource<WorkloadEntry>,
+) -> Workload {
+    // Istio takes labels of the spec and of the metadata; the spec's win.
+    let mut labels = of.meta.labels.clone();
+    labels.extend(entry.labels.clone());
+    Workload {
+        id: 0,
+        name: name.clone(),
+        namespace: namespace.clone(),
+        service_account: account(&entry.service_account),
+        ips: entry.address.parse().into_iter().collect(),
+        locality: locality(entry, &labels),
+        tls_mode: tls_mode(&labels),
+        telemetry: telemetry(name, namespace, &labels, DEFAULT_CLUSTER),
+        source: WorkloadSource::Entry,
+        origin: Some(of.origin()),
+        labels,
+    }
+}
+
+/// A certificate always names a service account; `default` where none is written.
+fn account(written: &str) -> Arc<str> {
+    if written.is_empty() { "default".into() } else { written.into() }
+}
+
+fn locality(entry: &WorkloadEntry, labels: &std::collections::BTreeMap<String, String>) -> Locality {
+    match entry.locality.as_str() {
+        "" => Locality::of_labels(labels),
+        text => Locality::parse(text),
+    }
+}
+
+pub(super) fn services(world: &World, draft: &mut Draft) {
+    for resource in world.of::<ServiceEntry>() {
+        for host in &resource.spec.hosts {
+            // Validation reports a host that is none; the others of the entry still work.
+            let Ok(host) = host.parse::<Hostname>() else { continue };
+            let service = draft.add_service(service(world, resource, host));
+            endpoints(world, draft, resource, &service);
+        }
+    }
+}
+
+fn service(world: &World, resource: &Resource<ServiceEntry>, host: Hostname) -> Service {
+    let spec = &resource.spec;
+    let ports = spec.ports.iter().map(|p| Port {
+        number: p.number,
+        name: p.name.as_str().into(),
+        protocol: Protocol::parse(&p.protocol).unwrap_or_default(),
+        target: TargetPort::Number(p.target_port.unwrap_or(p.number)),
+    });
+    Service {
+        id: 0,
+        host,
+        name: resource.meta.name.clone(),
+        namespace: resource.meta.namespace.clone(),
+        ports: ports.collect(),
+        resolution: match spec.resolution {
+            service_entry::Resolution::Static => Resolution::Static,
+            service_entry::Resolution::Dns => Resolution::Dns,
+            service_entry::Resolution::DnsRoundRobin => Resolution::DnsRoundRobin,
+            service_entry::Resolution::DynamicDns => Resolution::DynamicDns,
+            service_entry::Resolution::None => Resolution::None,
+        },
+        location: match spec.location {
+            service_entry::Location::MeshExternal => Location::MeshExternal,
+            service_entry::Location::MeshInternal => Location::MeshInternal,
+        },
+        addresses: spec.addresses.iter().filter_map(|a| network(a)).collect(),
+        export_to: ExportTo::of_service(&spec.export_to, &resource.meta.namespace, world),
+        selector: spec.workload_selector.as_ref().map(|s| s.labels.clone()),
+        subject_alt_names: spec.subject_alt_names.clone(),
+        labels: resource.meta.labels.clone(),
+        provider: Provider::External,
+        origin: resource.origin(),
+        created: resource.meta.created,
+    }
+}
+
+/// An address or a network.
+pub(super) fn network(text: &str) -> Option<IpNet> {
+    text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+}
+
+fn endpoints(
+    world: &World,
+    draft: &mut Draft,
+    resource: &Arc<Resource<ServiceEntry>>,
+    service: &Arc<Service>,
+) {
+    let spec = &resource.spec;
+    if matches!(service.resolution, Resolution::None | Resolution::DynamicDns) {
+        return;
+    }
+    if let Some(selector) = &spec.workload_selector {
+        // Unlike a Kubernetes service's, an empty selector selects all of the namespace.
+        let all = match selector.labels.is_empty() {
+            true => draft.all_of(&service.namespace),
+            false => draft.select(&service.namespace, &selector.labels),
+        };
+        for workload in all {
+            selected(world, draft, service, &workload);
+        }
+        return;
+    }
+    for entry in &spec.endpoints {
+        inline(draft, service, entry);
+    }
+    // A DNS entry without endpoints resolves its own host, unless that is a wildcard.
+    let by_dns = matches!(service.resolution, Resolution::Dns | Resolution::DnsRoundRobin);
+    if spec.endpoints.is_empty() && by_dns && !service.host.is_wildcard() {
+        for port in &service.ports {
+            let target = DnsTarget { host: service.host.as_str().into(), port: target_of(port) };
+            draft.add_named(service, port.number, target, Arc::default());
+        }
+    }
+}
+
+/// A WorkloadEntry or a Pod that the entry's selector selects.
+fn selected(world: &World, draft: &mut Draft, service: &Arc<Service>, workload: &Workload) {
+    let entry = match workload.source {
+        WorkloadSource::Entry => world.get::<WorkloadEntry>(&workload.namespace, &workload.name),
+        _ => None,
+    };
+    for port in &service.ports {
+        let Some(entry) = entry.map(|e| &e.spec) else {
+            draft.add_workload_instance(service, port.number, target_of(port), workload, 1, Health::Healthy);
+            continue;
+        };
+        let target = port_of(entry, port);
+        match Reach::of(&entry.address, target) {
+            Some(Reach::Address(address)) => {
+                let instance =
+                    instance_of(workload, address.clone(), entry.weight.unwrap_or(1), Health::Healthy);
+                name_too(draft, service, port.number, &address, &instance);
+                draft.add_instance(service, port.number, Some(workload), instance);
+            }
+            Some(Reach::Name(name)) => {
+                draft.add_named(service, port.number, name, Arc::new(workload.labels.clone()));
+            }
+            None => {}
+        }
+    }
+}
+
+/// An endpoint that is written in the entry itself.
+fn inline(draft: &mut Draft, service: &Arc<Service>, entry: &WorkloadEntry) {
+    let labels = Arc::new(entry.labels.clone());
+    for port in &service.ports {
+        match Reach::of(&entry.address, port_of(entry, port)) {
+            Some(Reach::Address(address)) => {
+                let instance = Instance {
+                    address: address.clone(),
+                    weight: entry.weight.unwrap_or(1).max(1),
+                    labels: labels.clone(),
+                    service_account: entry.service_account.as_str().into(),
+                    namespace: service.namespace.clone(),
+                    locality: locality(entry, &labels),
+                    health: Health::Healthy,
+                    tls_mode: tls_mode(&labels),
+                    workload: telemetry(&service.name, &service.namespace, &labels, DEFAULT_CLUSTER),
+                };
+                name_too(draft, service, port.number, &address, &instance);
+                draft.add_instance(service, port.number, None, instance);
+            }
+            Some(Reach::Name(name)) => draft.add_named(service, port.number, name, labels.clone()),
+            None => {}
+        }
+    }
+}
+
+/// A service that is resolved by DNS may list addresses among names; they resolve to themselves.
+fn name_too(draft: &mut Draft, service: &Service, port: u16, address: &Address, instance: &Instance) {
+    if let (Resolution::Dns | Resolution::DnsRoundRobin, Some(at)) = (service.resolution, address.socket()) {
+        let target = DnsTarget { host: at.ip().to_string().into(), port: at.port() };
+        draft.add_named(service, port, target, instance.labels.clone());
+    }
+}
+
+/// How an entry's `address` is reached.
+enum Reach {
+    Address(Address),
+    Name(DnsTarget),
+}
+
+impl Reach {
+    fn of(address: &str, port: u16) -> Option<Self> {
+        if address.starts_with("unix:") {
+            // Istio writes `unix:///path`; the socket's path is what follows the empty authority.
+            let path = address.strip_prefix("unix://").or_else(|| address.strip_prefix("unix:"))?;
+            return Some(Self::Address(Address::Unix(path.into())));
+        }
+        if let Ok(ip) = address.parse::<IpAddr>() {
+            return Some(Self::Address(SocketAddr::new(ip, port).into()));
+        }
+        let host: Hostname = address.parse().ok()?;
+        (!host.is_wildcard()).then(|| Self::Name(DnsTarget { host: host.as_str().into(), port }))
+    }
+}
+
+/// The endpoint's own port of that name, else the service's target port.
+fn port_of(entry: &WorkloadEntry, port: &Port) -> u16 {
+    entry.ports.get(&*port.name).copied().unwrap_or_else(|| target_of(port))
+}
+
+fn target_of(port: &Port) -> u16 {
+    match port.target {
+        TargetPort::Number(number) => number,
+        TargetPort::Name(_) => port.number,
+    }
+}

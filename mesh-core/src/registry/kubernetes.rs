@@ -1,0 +1,302 @@
+//! Kubernetes' Service, EndpointSlice, Endpoints and Pod: what they add to the registry.
+//!
+//! Where a Service has EndpointSlices, they say where it is served; else its Endpoints do; else, as in a
+//! folder that nobody's endpoint controller looks at, the Pods that it selects. WorkloadEntries that it
+//! selects are added in every case, as Istio does.
+
+use super::build::{Draft, instance_of, resolve_port};
+use super::entry::network;
+use super::workload::{DEFAULT_CLUSTER, telemetry, tls_mode};
+use super::{
+    CLUSTER_DOMAIN, ExportTo, Instance, Locality, Location, Port, Protocol, Provider, Resolution, Service,
+    TargetPort, Workload, WorkloadSource,
+};
+use crate::api::Resource;
+use crate::api::kubernetes::endpoint_slice::{EndpointConditions, SERVICE_NAME_LABEL};
+use crate::api::kubernetes::endpoints::EndpointPort;
+use crate::api::kubernetes::{self as api, EndpointSlice, Endpoints, IntOrString, ObjectReference, Pod};
+use crate::api::networking::WorkloadEntry;
+use crate::hostname::Hostname;
+use crate::model::cluster::DnsTarget;
+use crate::model::endpoint::Health;
+use crate::world::World;
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+/// Annotation of a Service: who sees it.
+const EXPORT_TO: &str = "networking.istio.io/exportTo";
+
+pub(super) fn workloads(world: &World, draft: &mut Draft) {
+    for pod in world.of::<Pod>() {
+        // A pod that has ended keeps its address in the API, while another may already use it.
+        if !matches!(pod.spec.status.phase.as_str(), "Succeeded" | "Failed") {
+            draft.add_workload(workload(pod));
+        }
+    }
+}
+
+fn workload(pod: &Resource<Pod>) -> Workload {
+    let Pod { spec, status } = &pod.spec;
+    let all = std::iter::once(&status.pod_ip).chain(status.pod_ips.iter().map(|p| &p.ip));
+    let mut ips: Vec<IpAddr> = Vec::new();
+    for ip in all.filter_map(|ip| ip.parse().ok()) {
+        if !ips.contains(&ip) {
+            ips.push(ip);
+        }
+    }
+    let account = [&spec.service_account_name, &spec.service_account];
+    let account = account.into_iter().find(|a| !a.is_empty()).map_or("default", String::as_str);
+    let meta = &pod.meta;
+    Workload {
+        id: 0,
+        name: meta.name.clone(),
+        namespace: meta.namespace.clone(),
+        labels: meta.labels.clone(),
+        service_account: account.into(),
+        ips,
+        locality: Locality::of_labels(&meta.labels),
+        tls_mode: tls_mode(&meta.labels),
+        telemetry: telemetry(owner(pod), &meta.namespace, &meta.labels, DEFAULT_CLUSTER),
+        source: WorkloadSource::Pod,
+        origin: Some(pod.origin()),
+    }
+}
+
+/// The Deployment of a pod, whose name a ReplicaSet's hash follows in the pod's; else the pod itself.
+fn owner(pod: &Resource<Pod>) -> &str {
+    let name = &*pod.meta.name;
+    let hash = pod.meta.labels.get("pod-template-hash").filter(|h| !h.is_empty());
+    hash.and_then(|hash| name.rsplit_once(&format!("-{hash}-"))).map_or(name, |(deployment, _)| deployment)
+}
+
+pub(super) fn services(world: &World, draft: &mut Draft) {
+    let mut slices: HashMap<(&str, &str), Vec<&EndpointSlice>> = HashMap::new();
+    for slice in world.of::<EndpointSlice>() {
+        if let Some(service) = slice.meta.labels.get(SERVICE_NAME_LABEL) {
+            slices.entry((&slice.meta.namespace, service)).or_default().push(&slice.spec);
+        }
+    }
+    for resource in world.of::<api::Service>() {
+        let Some(declared) = service(world, resource) else { continue };
+        let service = draft.add_service(declared);
+        let site = Site { world, service: &service };
+        if resource.spec.kind == "ExternalName" {
+            site.external_name(draft, &resource.spec.external_name);
+            continue;
+        }
+        let key = (&*resource.meta.namespace, &*resource.meta.name);
+        match (slices.get(&key), world.get::<Endpoints>(key.0, key.1)) {
+            (Some(slices), _) => slices.iter().for_each(|slice| site.slice(draft, slice)),
+            (None, Some(endpoints)) => site.endpoints(draft, &endpoints.spec),
+            (None, None) => site.pods(draft, resource),
+        }
+        site.workload_entries(draft, resource);
+    }
+}
+
+fn service(world: &World, resource: &Resource<api::Service>) -> Option<Service> {
+    let (spec, meta) = (&resource.spec, &resource.meta);
+    let host: Hostname = format!("{}.{}.svc.{CLUSTER_DOMAIN}", meta.name, meta.namespace).parse().ok()?;
+    let external = spec.kind == "ExternalName";
+    let resolution = match spec.cluster_ip.as_str() {
+        _ if external => Resolution::Dns,
+        "None" => Resolution::None,
+        _ => Resolution::Static,
+    };
+    let ports = spec.ports.iter().filter(|p| p.port > 0).map(|p| {
+        let app_protocol = (!p.app_protocol.is_empty()).then_some(p.app_protocol.as_str());
+        Port {
+            number: p.port,
+            name: p.name.as_str().into(),
+            protocol: Protocol::of_port(p.port, &p.name, &p.protocol, app_protocol),
+            target: match &p.target_port {
+                None | Some(IntOrString::Int(0)) => TargetPort::Number(p.port),
+                Some(IntOrString::Int(number)) => TargetPort::Number(*number),
+                Some(IntOrString::String(name)) => TargetPort::Name(name.as_str().into()),
+            },
+        }
+    });
+    let ips =
+        if spec.cluster_ips.is_empty() { std::slice::from_ref(&spec.cluster_ip) } else { &spec.cluster_ips };
+    let written: Vec<&str> = meta
+        .annotations
+        .get(EXPORT_TO)
+        .into_iter()
+        .flat_map(|list| list.split(','))
+        .map(str::trim)
+        .filter(|entry| !entry.is_empty())
+        .collect();
+    Some(Service {
+        id: 0,
+        host,
+        name: meta.name.clone(),
+        namespace: meta.namespace.clone(),
+        ports: ports.collect(),
+        resolution,
+        location: if external { Location::MeshExternal } else { Location::MeshInternal },
+        addresses: ips.iter().filter_map(|ip| network(ip)).collect(),
+        export_to: ExportTo::of_service(&written, &meta.namespace, world),
+        selector: (!spec.selector.is_empty()).then(|| spec.selector.clone()),
+        subject_alt_names: Vec::new(),
+        labels: meta.labels.clone(),
+        provider: Provider::Kubernetes,
+        origin: resource.origin(),
+        created: meta.created,
+    })
+}
+
+/// One service and the World that says where it is served.
+struct Site<'a> {
+    world: &'a World,
+    service: &'a Arc<Service>,
+}
+
+impl Site<'_> {
+    fn external_name(&self, draft: &mut Draft, name: &str) {
+        let Ok(host) = name.parse::<Hostname>() else { return };
+        for port in &self.service.ports {
+            let target = DnsTarget { host: host.as_str().into(), port: port.number };
+            draft.add_named(self.service, port.number, target, Arc::default());
+        }
+    }
+
+    fn slice(&self, draft: &mut Draft, slice: &EndpointSlice) {
+        for endpoint in &slice.endpoints {
+            let health = health(endpoint.conditions);
+            // Kubernetes says that all addresses of one endpoint are the same; the first is used.
+            let Some(ip) = endpoint.addresses.first().and_then(|a| a.parse().ok()) else { continue };
+            let zone = Locality { zone: endpoint.zone.as_str().into(), ..Locality::default() };
+            self.address(draft, ip, endpoint.target_ref.as_ref(), &slice.ports, health, &zone);
+        }
+    }
+
+    fn endpoints(&self, draft: &mut Draft, endpoints: &Endpoints) {
+        for subset in &endpoints.subsets {
+            let ready = subset.addresses.iter().map(|a| (a, Health::Healthy));
+            let not = subset.not_ready_addresses.iter().map(|a| (a, Health::Unhealthy));
+            for (address, health) in ready.chain(not) {
+                let Ok(ip) = address.ip.parse() else { continue };
+                let nowhere = Locality::default();
+                self.address(draft, ip, address.target_ref.as_ref(), &subset.ports, health, &nowhere);
+            }
+        }
+    }
+
+    /// An address that serves these ports; a port without a name serves a service's only port.
+    fn address(
+        &self,
+        draft: &mut Draft,
+        ip: IpAddr,
+        target: Option<&ObjectReference>,
+        ports: &[EndpointPort],
+        health: Health,
+        locality: &Locality,
+    ) {
+        let namespace = &*self.service.namespace;
+        let named = target.filter(|t| t.kind == "Pod").and_then(|t| draft.workload(namespace, &t.name));
+        let workload = named.or_else(|| draft.workload_at(namespace, ip));
+        for port in &self.service.ports {
+            let served = ports.iter().filter(|p| p.name == *port.name && p.port > 0);
+            for served in served {
+                let address = SocketAddr::new(ip, served.port).into();
+                let instance = match &workload {
+                    Some(workload) => {
+                        let mut instance = instance_of(workload, address, 1, health);
+                        if instance.locality.is_empty() {
+                            instance.locality = locality.clone();
+                        }
+                        instance
+                    }
+                    None => Instance {
+                        address,
+                        weight: 1,
+                        labels: Arc::default(),
+                        service_account: Arc::default(),
+                        namespace: self.service.namespace.clone(),
+                        locality: locality.clone(),
+                        health,
+                        tls_mode: tls_mode(&Default::default()),
+                        workload: telemetry(
+                            &self.service.name,
+                            namespace,
+                            &Default::default(),
+                            DEFAULT_CLUSTER,
+                        ),
+                    },
+                };
+                draft.add_instance(self.service, port.number, workload.as_deref(), instance);
+            }
+        }
+    }
+
+    fn pods(&self, draft: &mut Draft, resource: &Resource<api::Service>) {
+        for workload in draft.select(&self.service.namespace, &resource.spec.selector) {
+            let Some(pod) = self.pod(&workload) else { continue };
+            let health = match is_ready(pod) || resource.spec.publish_not_ready_addresses {
+                true => Health::Healthy,
+                false => Health::Unhealthy,
+            };
+            for port in &self.service.ports {
+                let container_port = |name: &str| {
+                    let mut all = pod.spec.containers.iter().flat_map(|c| &c.ports);
+                    all.find(|p| p.name == name).map(|p| p.container_port).filter(|n| *n > 0)
+                };
+                // As Kubernetes does: a pod without a port of that name does not serve it.
+                if let Some(target) = resolve_port(&port.target, container_port) {
+                    draft.add_workload_instance(self.service, port.number, target, &workload, 1, health);
+                }
+            }
+        }
+    }
+
+    fn pod(&self, workload: &Workload) -> Option<&Pod> {
+        match workload.source {
+            WorkloadSource::Pod => {
+                self.world.get::<Pod>(&workload.namespace, &workload.name).map(|pod| &pod.spec)
+            }
+            _ => None,
+        }
+    }
+
+    fn workload_entries(&self, draft: &mut Draft, resource: &Resource<api::Service>) {
+        for workload in draft.select(&self.service.namespace, &resource.spec.selector) {
+            if workload.source != WorkloadSource::Entry {
+                continue;
+            }
+            let Some(entry) = self.world.get::<WorkloadEntry>(&workload.namespace, &workload.name) else {
+                continue;
+            };
+            for port in &self.service.ports {
+                let own = entry.spec.ports.get(&*port.name).copied();
+                let target = own.or_else(|| resolve_port(&port.target, |_| None)).unwrap_or(port.number);
+                let weight = entry.spec.weight.unwrap_or(1);
+                draft.add_workload_instance(
+                    self.service,
+                    port.number,
+                    target,
+                    &workload,
+                    weight,
+                    Health::Healthy,
+                );
+            }
+        }
+    }
+}
+
+/// What is not written counts as ready, as Kubernetes demands of readers.
+fn health(conditions: EndpointConditions) -> Health {
+    let ready = conditions.ready.unwrap_or(true);
+    let serving = conditions.serving.unwrap_or(ready);
+    match (ready, serving && conditions.terminating == Some(true)) {
+        (_, true) => Health::Draining,
+        (true, false) => Health::Healthy,
+        (false, false) => Health::Unhealthy,
+    }
+}
+
+/// A pod that says nothing of its state was written by hand, to be used.
+fn is_ready(pod: &Pod) -> bool {
+    let ready = pod.status.conditions.iter().find(|c| c.kind == "Ready");
+    ready.map_or(matches!(pod.status.phase.as_str(), "" | "Running"), |c| c.status == "True")
+}

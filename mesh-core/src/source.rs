@@ -1,0 +1,30 @@
+//! Where Worlds come from. The only place of this crate that does IO.
+//!
+//! ```text
+//! folder of YAML ─▶ [folder] ─▶ World (watch) ─▶ compile
+//!                       └─────▶ findings (watch) ─▶ terminal, /debug, meshctl
+//! ```
+
+pub mod folder;
+
+pub use folder::{FolderSource, load};
+
+use crate::diagnostic::{Findings, Level};
+use crate::world::World;
+use std::sync::Arc;
+
+/// What a source has read: the World, and what there is to say about it.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    /// All that is in force: the good, and the last good of what is not.
+    pub world: Arc<World>,
+    /// By file and line.
+    pub findings: Arc<Findings>,
+}
+
+impl Loaded {
+    /// Whether nothing is wrong.
+    pub fn is_valid(&self) -> bool {
+        self.findings.iter().all(|f| f.level < Level::Error)
+    }
+}

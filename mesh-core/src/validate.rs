@@ -1,0 +1,56 @@
+//! What Istio refuses.
+//!
+//! ```text
+//! text ─yaml─▶ AnyResource ─[validate]─▶ in force, or quarantined with findings
+//! ```
+//!
+//! A resource by itself: what it refers to is looked at later, when all of the World is known. Each finding
+//! names the field, marks it, and says what would be right. Pure functions, a file per kind. Where Istio
+//! is silent about a field that its data plane could not honour, so are we strict instead: a rule that
+//! cannot be carried out must not come into force.
+
+mod destination_rule;
+mod gateway;
+mod kubernetes;
+mod report;
+mod security;
+mod service_entry;
+mod sidecar;
+#[cfg(test)]
+mod tests;
+mod traffic_policy;
+mod virtual_service;
+
+use crate::api::AnyResource;
+use crate::diagnostic::Findings;
+use report::Report;
+
+/// Checks one resource. A finding of level error refuses it.
+pub fn check(resource: &AnyResource) -> Findings {
+    let mut report = Report::new(resource.meta(), resource.source());
+    match resource {
+        AnyResource::VirtualService(r) => virtual_service::check(&r.spec, &mut report),
+        AnyResource::DestinationRule(r) => destination_rule::check(&r.spec, &mut report),
+        AnyResource::Gateway(r) => gateway::check(&r.spec, &mut report),
+        AnyResource::ServiceEntry(r) => service_entry::check(&r.spec, &mut report),
+        AnyResource::WorkloadEntry(r) => service_entry::workload_entry(&r.spec, "spec", None, &mut report),
+        AnyResource::Sidecar(r) => sidecar::check(&r.spec, &mut report),
+        AnyResource::PeerAuthentication(r) => security::peer_authentication(&r.spec, &mut report),
+        AnyResource::AuthorizationPolicy(r) => security::authorization_policy(&r.spec, &mut report),
+        AnyResource::RequestAuthentication(r) => security::request_authentication(&r.spec, &mut report),
+        AnyResource::Service(r) => kubernetes::service(&r.spec, &mut report),
+        AnyResource::Endpoints(r) => kubernetes::endpoints(&r.spec, &mut report),
+        AnyResource::EndpointSlice(r) => kubernetes::endpoint_slice(&r.spec, &mut report),
+        AnyResource::ConfigMap(r) => kubernetes::config_map(&r.spec, &mut report),
+        // Read by shape alone: what they say is checked where they are honoured.
+        AnyResource::WorkloadGroup(_)
+        | AnyResource::ProxyConfig(_)
+        | AnyResource::EnvoyFilter(_)
+        | AnyResource::Telemetry(_)
+        | AnyResource::WasmPlugin(_)
+        | AnyResource::Pod(_)
+        | AnyResource::Namespace(_)
+        | AnyResource::ServiceAccount(_) => {}
+    }
+    report.into_findings()
+}

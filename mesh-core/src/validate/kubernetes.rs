@@ -1,0 +1,62 @@
+//! Kubernetes' own kinds, as far as a mesh relies on them.
+
+use super::report::Report;
+use crate::api::kubernetes::{ConfigMap, EndpointSlice, Endpoints, Service};
+use crate::yaml::{mesh_config, transplant};
+use std::net::IpAddr;
+
+/// The MeshConfig is text inside of a resource: its errors are errors of the resource.
+pub(super) fn config_map(map: &ConfigMap, report: &mut Report<'_>) {
+    let is_mesh = &*report.meta.name == "istio" && &*report.meta.namespace == "istio-system";
+    let Some(text) = map.data.get("mesh").filter(|_| is_mesh) else { return };
+    if let Err(finding) = mesh_config(text) {
+        let finding = transplant(*finding, report.meta, report.source, "data.mesh");
+        report.push(finding);
+    }
+}
+
+pub(super) fn service(spec: &Service, report: &mut Report<'_>) {
+    let named = |(i, p)| (format!("spec.ports[{i}].name"), p);
+    let names = spec.ports.iter().enumerate().map(|(i, p)| (i, p.name.as_str()));
+    report.unique("port", names.filter(|(_, name)| !name.is_empty()).map(named));
+    for (i, port) in spec.ports.iter().enumerate() {
+        report.port_number(&format!("spec.ports[{i}].port"), port.port);
+        if spec.ports.len() > 1 && port.name.is_empty() {
+            let path = format!("spec.ports[{i}]");
+            report.refuse(&path, "a port without a name beside others", "name each, such as http or tcp-db");
+        }
+    }
+    if spec.kind == "ExternalName" {
+        report.host("spec.externalName", &spec.external_name);
+    }
+}
+
+pub(super) fn endpoints(spec: &Endpoints, report: &mut Report<'_>) {
+    for (s, subset) in spec.subsets.iter().enumerate() {
+        for (field, list) in
+            [("addresses", &subset.addresses), ("notReadyAddresses", &subset.not_ready_addresses)]
+        {
+            for (i, address) in list.iter().enumerate() {
+                ip(&address.ip, &format!("subsets[{s}].{field}[{i}].ip"), report);
+            }
+        }
+    }
+}
+
+pub(super) fn endpoint_slice(slice: &EndpointSlice, report: &mut Report<'_>) {
+    if slice.address_type == "FQDN" {
+        let help = "use a ServiceEntry with resolution DNS";
+        return report.warn("addressType", "names in a slice are not resolved", help);
+    }
+    for (e, endpoint) in slice.endpoints.iter().enumerate() {
+        for (i, address) in endpoint.addresses.iter().enumerate() {
+            ip(address, &format!("endpoints[{e}].addresses[{i}]"), report);
+        }
+    }
+}
+
+fn ip(text: &str, path: &str, report: &mut Report<'_>) {
+    if text.parse::<IpAddr>().is_err() {
+        report.refuse(path, format!("{text:?} is not an IP address"), "write an address such as 10.0.0.1");
+    }
+}

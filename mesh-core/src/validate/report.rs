@@ -1,0 +1,345 @@
+//! Collects findings about one resource, and the checks that many kinds share.
+
+use crate::api::Meta;
+use crate::api::value::{Percent, Selector, Span, StringMatch, TargetRef};
+use crate::diagnostic::{Finding, Findings, SourceMap, code};
+use crate::hostname::Hostname;
+use crate::model::matcher::Regex;
+use crate::registry::Protocol;
+use ipnet::IpNet;
+use std::collections::{BTreeMap, HashSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Collects the findings about one resource.
+pub(super) struct Report<'a> {
+    pub(super) meta: &'a Meta,
+    pub(super) source: &'a Arc<SourceMap>,
+    findings: Findings,
+}
+
+impl<'a> Report<'a> {
+    pub(super) fn new(meta: &'a Meta, source: &'a Arc<SourceMap>) -> Self {
+        Self { meta, source, findings: Vec::new() }
+    }
+
+    pub(super) fn into_findings(self) -> Findings {
+        self.findings
+    }
+
+    pub(super) fn push(&mut self, finding: Finding) {
+        self.findings.push(finding);
+    }
+
+    /// A field that is refused, and what would be right.
+    pub(super) fn refuse(&mut self, path: &str, message: impl Into<String>, help: impl Into<String>) {
+        let finding = Finding::error(code::SCHEMA, message).about(self.meta, self.source, path);
+        self.push(finding.help(help));
+    }
+
+    /// A field that works, perhaps not as meant.
+    pub(super) fn warn(&mut self, path: &str, message: impl Into<String>, help: impl Into<String>) {
+        let finding = Finding::warning(code::SCHEMA, message).about(self.meta, self.source, path);
+        self.push(finding.help(help));
+    }
+
+    /// Whether a field is written, be it empty.
+    pub(super) fn is_written(&self, path: &str) -> bool {
+        self.source.keys.contains_key(path)
+    }
+
+    /// A host, exact or with a leading wildcard. `*` alone is for the caller to judge.
+    pub(super) fn host(&mut self, path: &str, host: &str) -> Option<Hostname> {
+        match host.parse() {
+            Ok(host) => Some(host),
+            Err(_) if host.is_empty() => {
+                self.refuse(path, "a host is missing", "name a host, such as reviews or *.example.com");
+                None
+            }
+            Err(error) => {
+                let help =
+                    "a host is a name such as reviews, reviews.default.svc.cluster.local or *.example.com";
+                self.refuse(path, format!("{host:?} is not a host: {error}"), help);
+                None
+            }
+        }
+    }
+
+    /// A list that must not name the same thing twice.
+    pub(super) fn unique<'s>(&mut self, what: &str, items: impl IntoIterator<Item = (String, &'s str)>) {
+        let mut seen = HashSet::new();
+        for (path, item) in items {
+            if !seen.insert(item) {
+                self.refuse(&path, format!("{what} `{item}` is there twice"), "give each a name of its own");
+            }
+        }
+    }
+
+    /// A length of time that is at least a millisecond, in whole milliseconds, as Envoy counts.
+    pub(super) fn duration(&mut self, path: &str, span: Option<Span>) {
+        let Some(Span(time)) = span else { return };
+        if time < Duration::from_millis(1) {
+            self.refuse(
+                path,
+                "a duration of less than 1ms",
+                "leave the field out to have none, or write 1ms or more",
+            );
+        } else if time.subsec_nanos() % 1_000_000 != 0 {
+            self.refuse(path, "a duration finer than a millisecond", "use whole milliseconds");
+        }
+    }
+
+    /// A share between 0 and 100.
+    pub(super) fn percent(&mut self, path: &str, percent: Option<Percent>) {
+        let Some(Percent { value }) = percent else { return };
+        if !(0.0..=100.0).contains(&value) {
+            let path = format!("{path}.value");
+            self.refuse(&path, format!("{value} is not a percentage"), "a percentage is between 0 and 100");
+        } else if value > 0.0 && value < 0.0001 {
+            let path = format!("{path}.value");
+            self.refuse(
+                &path,
+                format!("{value}% is finer than can be told apart"),
+                "0.0001 is the least above 0",
+            );
+        }
+    }
+
+    /// A share between 0 and 100, in whole percent.
+    pub(super) fn whole_percent(&mut self, path: &str, value: Option<i64>) {
+        if let Some(value) = value.filter(|v| !(0..=100).contains(v)) {
+            self.refuse(path, format!("{value} is not a percentage"), "a percentage is between 0 and 100");
+        }
+    }
+
+    /// A number that must not be negative.
+    pub(super) fn not_negative(&mut self, path: &str, value: Option<i32>) {
+        if let Some(value) = value.filter(|v| *v < 0) {
+            self.refuse(path, format!("{value} is negative"), "write 0 or more");
+        }
+    }
+
+    /// A text match: an empty prefix or pattern means nothing, and a pattern must compile.
+    pub(super) fn string_match(&mut self, path: &str, wanted: &StringMatch) {
+        match wanted {
+            StringMatch::Prefix(text) if text.is_empty() => {
+                let path = format!("{path}.prefix");
+                self.refuse(&path, "an empty prefix", "leave the match out to match everything");
+            }
+            StringMatch::Regex(pattern) => self.regex(&format!("{path}.regex"), pattern),
+            _ => {}
+        }
+    }
+
+    /// A match of something that is always there: it must say what is wanted.
+    pub(super) fn required_match(&mut self, path: &str, wanted: Option<&StringMatch>) {
+        match wanted {
+            Some(StringMatch::Present) => {
+                self.refuse(path, "a match of nothing", "write one of exact, prefix and regex");
+            }
+            Some(wanted) => self.string_match(path, wanted),
+            None => {}
+        }
+    }
+
+    pub(super) fn regex(&mut self, path: &str, pattern: &str) {
+        if pattern.is_empty() {
+            return self.refuse(path, "an empty pattern", "leave the match out to match everything");
+        }
+        if let Err(error) = Regex::new(pattern) {
+            // The regular expressions' own message draws a picture over several lines; its last says it.
+            let message = error.to_string();
+            let last = message.lines().last().unwrap_or(&message).trim_start_matches("error: ");
+            self.refuse(
+                path,
+                last.to_owned(),
+                "patterns are RE2: no look-around, no back-references, 1024 bytes",
+            );
+        }
+    }
+
+    pub(super) fn matches(&mut self, path: &str, all: &BTreeMap<String, StringMatch>) {
+        for (name, wanted) in all {
+            let path = format!("{path}.{name}");
+            if name.is_empty() {
+                self.refuse(&path, "a name is missing", "name what is to match");
+            }
+            self.string_match(&path, wanted);
+        }
+    }
+
+    /// A protocol that Gateway, ServiceEntry and Sidecar may name.
+    pub(super) fn protocol(&mut self, path: &str, text: &str) -> Option<Protocol> {
+        let known = Protocol::parse(text);
+        if known.is_none() {
+            let help =
+                "the protocols are HTTP, HTTP2, GRPC, GRPC-WEB, HTTPS, TLS, TCP, MONGO, REDIS, MYSQL and UDP";
+            match text.is_empty() {
+                true => self.refuse(path, "the port's protocol is missing", help),
+                false => self.refuse(path, format!("`{text}` is not a protocol"), help),
+            }
+        }
+        known
+    }
+
+    /// A port that must be written; the number itself is in range by its type.
+    pub(super) fn port_number(&mut self, path: &str, number: u16) {
+        if number == 0 {
+            self.refuse(path, "the port's number is missing", "a port is between 1 and 65535");
+        }
+    }
+
+    /// An address or a network.
+    pub(super) fn network(&mut self, path: &str, text: &str) {
+        if text.parse::<IpNet>().is_err() && text.parse::<IpAddr>().is_err() {
+            let help = "write an address such as 10.0.0.1, or a network such as 10.0.0.0/8";
+            self.refuse(path, format!("{text:?} is neither an IP address nor a network"), help);
+        }
+    }
+
+    /// An address to bind.
+    pub(super) fn bind(&mut self, path: &str, text: &str) {
+        if !text.is_empty() && text.parse::<IpAddr>().is_err() {
+            self.refuse(path, format!("{text:?} is not an IP address"), "write an address such as 127.0.0.1");
+        }
+    }
+
+    /// The path of a Unix socket behind `unix://`; names beginning with `@` are abstract.
+    pub(super) fn unix_path(&mut self, path: &str, socket: &str) {
+        if !socket.starts_with('@') && (!socket.starts_with('/') || socket.ends_with('/')) {
+            let message = format!("{socket:?} is not an absolute path to a file");
+            self.refuse(path, message, "write unix:///run/app.sock");
+        }
+    }
+
+    /// A selector: labels are compared literally, so a `*` in one selects nothing that was meant.
+    pub(super) fn selector(&mut self, path: &str, labels: &BTreeMap<String, String>) {
+        for (key, value) in labels {
+            let path = format!("{path}.{key}");
+            if key.is_empty() {
+                self.refuse(&path, "a label without a name", "name the label");
+            } else if key.contains('*') || value.contains('*') {
+                self.refuse(&path, "a wildcard in a selector", "labels are compared literally");
+            }
+        }
+    }
+
+    pub(super) fn match_labels(&mut self, path: &str, selector: Option<&Selector>) {
+        let Some(selector) = selector else { return };
+        let path = format!("{path}.matchLabels");
+        if selector.match_labels.is_empty() {
+            self.warn(&path, "a selector without labels", "leave it out to select all workloads");
+        }
+        self.selector(&path, &selector.match_labels);
+    }
+
+    /// One of `selector`, `targetRef` and `targetRefs`, and what they may name.
+    pub(super) fn targets(
+        &mut self,
+        selector: Option<&Selector>,
+        one: Option<&TargetRef>,
+        all: &[TargetRef],
+    ) {
+        self.match_labels("spec.selector", selector);
+        let ways =
+            usize::from(selector.is_some()) + usize::from(one.is_some()) + usize::from(!all.is_empty());
+        if ways > 1 {
+            self.refuse("spec", "more than one of selector, targetRef and targetRefs", "keep one of them");
+        }
+        let listed = all.iter().enumerate().map(|(i, r)| (format!("spec.targetRefs[{i}]"), r));
+        for (path, target) in one.map(|r| ("spec.targetRef".to_owned(), r)).into_iter().chain(listed) {
+            if target.name.is_empty() {
+                self.refuse(&path, "the target's name is missing", "name the resource");
+            }
+            if !target.namespace.is_empty() {
+                let path = format!("{path}.namespace");
+                self.refuse(
+                    &path,
+                    "a target in another namespace",
+                    "targets are of the policy's own namespace",
+                );
+            }
+            let allowed = [
+                ("", "Service"),
+                ("core", "Service"),
+                ("networking.istio.io", "ServiceEntry"),
+                ("gateway.networking.k8s.io", "Gateway"),
+                ("gateway.networking.k8s.io", "GatewayClass"),
+            ];
+            if !allowed.contains(&(target.group.as_str(), target.kind.as_str())) {
+                let message =
+                    format!("{}/{} is not a kind that a policy attaches to", target.group, target.kind);
+                self.refuse(&path, message, "attach it to a Service, ServiceEntry, Gateway or GatewayClass");
+            }
+        }
+    }
+
+    /// `exportTo`: `*` alone, `~` alone where it is allowed, or namespaces.
+    pub(super) fn export_to(&mut self, list: &[String], may_hide: bool) {
+        let path = |i: usize| format!("spec.exportTo[{i}]");
+        self.unique("namespace", list.iter().enumerate().map(|(i, e)| (path(i), e.as_str())));
+        for (i, entry) in list.iter().enumerate() {
+            let is_namespace = is_label(entry);
+            match entry.as_str() {
+                "*" | "~" if list.len() > 1 => {
+                    self.refuse(&path(i), format!("`{entry}` beside other namespaces"), "write it alone");
+                }
+                "*" | "." => {}
+                "~" if may_hide => {}
+                _ if is_namespace => {}
+                _ => self.refuse(
+                    &path(i),
+                    format!("{entry:?} is not a namespace"),
+                    "write `.`, `*` or a namespace",
+                ),
+            }
+        }
+    }
+
+    /// Gateways by name, as `mesh`, `name` or `namespace/name`.
+    pub(super) fn gateways(&mut self, path: &str, names: &[String]) {
+        for (i, name) in names.iter().enumerate() {
+            let path = format!("{path}[{i}]");
+            let legal = match name.split_once('/') {
+                Some((namespace, name)) => is_label(namespace) && is_label(name),
+                None => name.parse::<Hostname>().is_ok_and(|h| !h.is_wildcard()),
+            };
+            if !legal {
+                let help = "write the gateway's name, namespace/name, or mesh";
+                self.refuse(&path, format!("{name:?} is not the name of a gateway"), help);
+            } else if let (None, Some((gateway, namespace))) = (name.find('/'), name.split_once('.')) {
+                let namespace = namespace.split('.').next().unwrap_or(namespace);
+                self.warn(&path, "a gateway by its old form of name", format!("write {namespace}/{gateway}"));
+            }
+        }
+    }
+
+    /// Hosts as `namespace/host`; in a Gateway the namespace may be left out.
+    pub(super) fn scoped_host(&mut self, path: &str, text: &str, namespace_required: bool) {
+        let host = match text.split_once('/') {
+            Some((namespace, host)) => {
+                if !matches!(namespace, "*" | "." | "~") && !is_label(namespace) {
+                    let message = format!("{namespace:?} is not a namespace");
+                    self.refuse(path, message, "write `.`, `*`, `~` or a namespace before the slash");
+                }
+                host
+            }
+            None if namespace_required => {
+                let message = format!("{text:?} has no namespace");
+                return self.refuse(path, message, format!("write ./{text}, */{text} or namespace/{text}"));
+            }
+            None => text,
+        };
+        self.host(path, host);
+    }
+}
+
+/// A label of a name as Istio checks it: RFC 1123's, in any case.
+pub(super) fn is_label(text: &str) -> bool {
+    let legal = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    (1..=63).contains(&text.len())
+        && text.bytes().all(legal)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}

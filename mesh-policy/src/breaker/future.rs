@@ -1,0 +1,67 @@
+//! The inner answer with its permit, or the refusal.
+
+use super::body::BreakerBody;
+use super::error::Overflow;
+use super::permit::Permit;
+use crate::BoxError;
+use http::Response;
+use pin_project_lite::pin_project;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+pin_project! {
+    /// The response of a [`BreakerService`](super::BreakerService).
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct BreakerFuture<F> {
+        #[pin]
+        state: State<F>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    #[derive(Debug)]
+    enum State<F> {
+        Sent { #[pin] inner: F, permit: Option<Permit> },
+        Refused { error: Option<Overflow> },
+    }
+}
+
+impl<F> BreakerFuture<F> {
+    pub(super) fn sent(inner: F, permit: Permit) -> Self {
+        Self { state: State::Sent { inner, permit: Some(permit) } }
+    }
+
+    pub(super) fn refused(error: Overflow) -> Self {
+        Self { state: State::Refused { error: Some(error) } }
+    }
+}
+
+impl<F, B, E> Future for BreakerFuture<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    E: Into<BoxError>,
+{
+    type Output = Result<Response<BreakerBody<B>>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project().state.project() {
+            StateProj::Sent { inner, permit } => {
+                let answer = ready!(inner.poll(cx));
+                // Out of the future in any case: a failed request holds no place.
+                let permit = permit.take();
+                Poll::Ready(match answer {
+                    Ok(response) => Ok(response.map(|body| BreakerBody::new(body, permit))),
+                    Err(error) => Err(error.into()),
+                })
+            }
+            StateProj::Refused { error } => match error.take() {
+                Some(error) => Poll::Ready(Err(error.into())),
+                // Only if polled after it was ready, which no caller may do.
+                None => Poll::Pending,
+            },
+        }
+    }
+}

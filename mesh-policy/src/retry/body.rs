@@ -1,0 +1,333 @@
+//! A request's body that is sent on while it arrives, and can be sent once more from the start.
+//!
+//! The attempts of a request take turns on one source: what it gave so far is kept, up to a bound, for the
+//! next. An attempt that was given up reads nothing more, however long its connection holds on to it.
+
+use crate::BoxError;
+use bytes::{Buf, Bytes};
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use parking_lot::Mutex;
+use std::error::Error;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+
+/// The body that attempts send.
+pub struct ReplayBody<B> {
+    kind: Kind<B>,
+}
+
+enum Kind<B> {
+    /// Never sent again: the original, untouched.
+    Pass(B),
+    /// Nothing to send, so nothing to keep.
+    Empty,
+    Replay(Reader<B>),
+}
+
+/// One attempt's hold on the source.
+struct Reader<B> {
+    source: Arc<Source<B>>,
+    attempt: u32,
+    cursor: Cursor,
+}
+
+/// One attempt's place in the source.
+#[derive(Default)]
+struct Cursor {
+    /// How many kept frames were sent.
+    at: usize,
+    sent: u64,
+    trailers_sent: bool,
+    ended: bool,
+}
+
+/// What the attempts share. The lock belongs to one request and is taken by its attempts in turn, so it is
+/// free unless a connection on another thread still reads for an attempt that was given up.
+pub(super) struct Source<B> {
+    hint: SizeHint,
+    limit: usize,
+    state: Mutex<State<B>>,
+}
+
+struct State<B> {
+    inner: B,
+    /// The attempt that may read.
+    attempt: u32,
+    kept: Vec<Bytes>,
+    kept_bytes: usize,
+    trailers: Option<HeaderMap>,
+    /// Keep what is read.
+    keep: bool,
+    too_large: bool,
+    /// The original ended, well or not.
+    ended: bool,
+    broken: bool,
+    /// Whoever waits for the original.
+    waiting: Option<Waker>,
+}
+
+/// What makes the bodies of one request's attempts.
+pub(super) enum Replay<B> {
+    Empty,
+    Source(Arc<Source<B>>),
+}
+
+/// Whether and why not the body can be sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Replayable {
+    Yes,
+    TooLarge,
+    /// The caller's own body failed: there is nothing to send.
+    Broken,
+}
+
+impl<B> ReplayBody<B> {
+    pub(super) fn pass(inner: B) -> Self {
+        Self { kind: Kind::Pass(inner) }
+    }
+}
+
+impl<B: Body> Replay<B> {
+    /// Takes over a body, keeping at most `limit` bytes of it.
+    pub(super) fn new(inner: B, limit: usize) -> Self {
+        if inner.is_end_stream() {
+            return Self::Empty;
+        }
+        let hint = inner.size_hint();
+        // Known to be too large: nothing is kept from the start.
+        let too_large = usize::try_from(hint.lower()).map_or(true, |lower| lower > limit);
+        let state = State {
+            inner,
+            attempt: 1,
+            kept: Vec::new(),
+            kept_bytes: 0,
+            trailers: None,
+            keep: !too_large,
+            too_large,
+            ended: false,
+            broken: false,
+            waiting: None,
+        };
+        Self::Source(Arc::new(Source { hint, limit, state: Mutex::new(state) }))
+    }
+
+    /// The body of an attempt; those of earlier ones end with [`Superseded`].
+    pub(super) fn body(&self, attempt: u32) -> ReplayBody<B> {
+        let kind = match self {
+            Self::Empty => Kind::Empty,
+            Self::Source(source) => {
+                let mut state = source.state.lock();
+                state.attempt = attempt;
+                let waiting = state.waiting.take();
+                drop(state);
+                if let Some(waker) = waiting {
+                    waker.wake();
+                }
+                Kind::Replay(Reader { source: Arc::clone(source), attempt, cursor: Cursor::default() })
+            }
+        };
+        ReplayBody { kind }
+    }
+
+    pub(super) fn replayable(&self) -> Replayable {
+        match self {
+            Self::Empty => Replayable::Yes,
+            Self::Source(source) => match &*source.state.lock() {
+                State { broken: true, .. } => Replayable::Broken,
+                State { too_large: true, .. } => Replayable::TooLarge,
+                _ => Replayable::Yes,
+            },
+        }
+    }
+
+    /// There will be no further attempt: the last one reads on, and nothing is kept for another.
+    pub(super) fn commit(&self) {
+        if let Self::Source(source) = self {
+            source.state.lock().keep = false;
+        }
+    }
+}
+
+impl<B> Reader<B>
+where
+    B: Body + Unpin,
+    B::Error: Into<BoxError>,
+{
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let cursor = &mut self.cursor;
+        if cursor.ended {
+            return Poll::Ready(None);
+        }
+        let mut guard = self.source.state.lock();
+        let state = &mut *guard;
+        if state.attempt != self.attempt {
+            cursor.ended = true;
+            return Poll::Ready(Some(Err(Superseded(()).into())));
+        }
+        let frame = ready!(cursor.next(state, self.source.limit, cx));
+        let caught_up = cursor.at >= state.kept.len();
+        if caught_up && !state.keep && !state.kept.is_empty() {
+            state.kept = Vec::new();
+            cursor.at = 0;
+        }
+        state.ended = state.ended || state.inner.is_end_stream();
+        let trailers_left = state.trailers.is_some() && !cursor.trailers_sent;
+        cursor.ended = !matches!(frame, Some(Ok(_))) || caught_up && state.ended && !trailers_left;
+        Poll::Ready(frame)
+    }
+}
+
+impl Cursor {
+    /// The next frame: a kept one, or a new one from the original.
+    fn next<B>(
+        &mut self,
+        state: &mut State<B>,
+        limit: usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>>
+    where
+        B: Body + Unpin,
+        B::Error: Into<BoxError>,
+    {
+        if let Some(kept) = state.kept.get_mut(self.at) {
+            let data = if state.keep { kept.clone() } else { std::mem::take(kept) };
+            self.at += 1;
+            return Poll::Ready(Some(Ok(self.count(data))));
+        }
+        if state.ended {
+            let trailers = if self.trailers_sent { None } else { state.trailers.clone() };
+            self.trailers_sent = true;
+            return Poll::Ready(trailers.map(|t| Ok(Frame::trailers(t))));
+        }
+        let frame = match Pin::new(&mut state.inner).poll_frame(cx) {
+            Poll::Pending => {
+                if !state.waiting.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
+                    state.waiting = Some(cx.waker().clone());
+                }
+                return Poll::Pending;
+            }
+            Poll::Ready(frame) => frame,
+        };
+        Poll::Ready(match frame {
+            None => {
+                state.ended = true;
+                None
+            }
+            Some(Err(error)) => {
+                state.ended = true;
+                state.broken = true;
+                Some(Err(error.into()))
+            }
+            Some(Ok(frame)) => Some(Ok(match frame.into_data() {
+                Ok(mut data) => {
+                    let data = data.copy_to_bytes(data.remaining());
+                    self.keep(state, limit, &data);
+                    self.count(data)
+                }
+                Err(frame) => {
+                    // A frame that is neither data nor trailers does not exist today.
+                    let trailers = frame.into_trailers().unwrap_or_default();
+                    state.trailers = state.keep.then(|| trailers.clone());
+                    state.ended = true;
+                    self.trailers_sent = true;
+                    Frame::trailers(trailers)
+                }
+            })),
+        })
+    }
+
+    fn keep<B>(&mut self, state: &mut State<B>, limit: usize, data: &Bytes) {
+        if !state.keep {
+            return;
+        }
+        state.kept_bytes = state.kept_bytes.saturating_add(data.len());
+        if state.kept_bytes > limit {
+            state.keep = false;
+            state.too_large = true;
+            state.kept = Vec::new();
+            self.at = 0;
+        } else {
+            state.kept.push(data.clone());
+            self.at = state.kept.len();
+        }
+    }
+
+    fn count(&mut self, data: Bytes) -> Frame<Bytes> {
+        self.sent = self.sent.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
+        Frame::data(data)
+    }
+}
+
+impl<B> Body for ReplayBody<B>
+where
+    B: Body + Unpin,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match &mut self.get_mut().kind {
+            Kind::Empty => Poll::Ready(None),
+            Kind::Replay(reader) => reader.poll_frame(cx),
+            Kind::Pass(inner) => {
+                let whole = |mut data: B::Data| data.copy_to_bytes(data.remaining());
+                Pin::new(inner).poll_frame(cx).map_ok(|frame| frame.map_data(whole)).map_err(Into::into)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Empty => true,
+            Kind::Replay(reader) => reader.cursor.ended,
+            Kind::Pass(inner) => inner.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Empty => SizeHint::with_exact(0),
+            Kind::Pass(inner) => inner.size_hint(),
+            Kind::Replay(reader) => {
+                let mut hint = SizeHint::new();
+                let whole = &reader.source.hint;
+                if let Some(upper) = whole.upper() {
+                    hint.set_upper(upper.saturating_sub(reader.cursor.sent));
+                }
+                hint.set_lower(whole.lower().saturating_sub(reader.cursor.sent));
+                hint
+            }
+        }
+    }
+}
+
+impl<B> fmt::Debug for ReplayBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::Pass(_) => f.write_str("ReplayBody::Pass"),
+            Kind::Empty => f.write_str("ReplayBody::Empty"),
+            Kind::Replay(reader) => {
+                f.debug_struct("ReplayBody").field("attempt", &reader.attempt).finish_non_exhaustive()
+            }
+        }
+    }
+}
+
+/// The body of an attempt that was given up, since a newer attempt reads the original now.
+#[derive(Debug)]
+pub struct Superseded(());
+
+impl fmt::Display for Superseded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("this attempt was given up for a newer one")
+    }
+}
+
+impl Error for Superseded {}

@@ -1,0 +1,230 @@
+//! One request through its attempts.
+
+use super::attempt::Attempt;
+use super::body::{Replay, ReplayBody, Replayable};
+use super::error::{GaveUp, RetryReport, Stop};
+use super::layer::{ATTEMPT_COUNT, Tools};
+use super::rules::{Rules, Verdict};
+use crate::budget::{ActiveRequest, RetryPermit};
+use crate::{BoxError, add_flag};
+use http::{HeaderValue, Request, Response, request};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::time::Sleep;
+use tower_service::Service;
+
+pin_project! {
+    /// The response of a [`Retry`](super::Retry).
+    #[must_use = "futures do nothing unless polled"]
+    pub struct RetryFuture<S, B>
+    where
+        S: Service<Request<ReplayBody<B>>>,
+    {
+        #[pin]
+        state: State<S::Future>,
+        // None where there is no retry.
+        plan: Option<Box<Plan<S, B>>>,
+        active: Option<ActiveRequest>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<F> {
+        /// An attempt is under way. An answer that needs no retry ends it.
+        Sent { #[pin] inner: F },
+        /// It failed; the back-off runs. The failed attempt is dropped, its retry permit taken.
+        Waiting { sleep: Pin<Box<Sleep>> },
+        /// The back-off is over; the service is made ready for the next attempt.
+        Readying,
+    }
+}
+
+/// What further attempts are made of.
+pub(super) struct Plan<S, B> {
+    pub(super) service: S,
+    pub(super) head: request::Parts,
+    pub(super) replay: Replay<B>,
+    pub(super) attempt: Attempt,
+    /// Held while a retry is due or under way.
+    pub(super) permit: Option<RetryPermit>,
+    pub(super) rules: Arc<Rules>,
+    pub(super) tools: Tools,
+    pub(super) count_attempts: bool,
+}
+
+/// What comes after an attempt.
+enum Next {
+    Answer(Option<Stop>),
+    Wait(Duration),
+}
+
+impl<S, B> RetryFuture<S, B>
+where
+    S: Service<Request<ReplayBody<B>>>,
+{
+    pub(super) fn new(
+        inner: S::Future,
+        active: Option<ActiveRequest>,
+        plan: Option<Box<Plan<S, B>>>,
+    ) -> Self {
+        Self { state: State::Sent { inner }, plan, active }
+    }
+}
+
+impl<S, B, R> Future for RetryFuture<S, B>
+where
+    S: Service<Request<ReplayBody<B>>, Response = Response<R>>,
+    S::Error: Into<BoxError>,
+    B: Body + Unpin,
+    B::Error: Into<BoxError>,
+{
+    type Output = Result<Response<R>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            match this.state.as_mut().project() {
+                StateProj::Sent { inner } => {
+                    let answer = ready!(inner.poll(cx)).map_err(Into::into);
+                    let Some(plan) = this.plan.as_deref_mut() else {
+                        this.active.take();
+                        return Poll::Ready(answer);
+                    };
+                    match plan.judge(&answer) {
+                        Next::Answer(stop) => {
+                            plan.replay.commit();
+                            let report = RetryReport { attempts: plan.attempt.number(), stop };
+                            // Permits end with the answer, not when this future is dropped.
+                            this.plan.take();
+                            this.active.take();
+                            return Poll::Ready(report.onto(answer));
+                        }
+                        Next::Wait(backoff) => {
+                            // The failed response, body and all, goes before the wait.
+                            drop(answer);
+                            let next = if backoff.is_zero() {
+                                State::Readying
+                            } else {
+                                State::Waiting { sleep: Box::pin(tokio::time::sleep(backoff)) }
+                            };
+                            this.state.set(next);
+                        }
+                    }
+                }
+                StateProj::Waiting { sleep } => {
+                    ready!(sleep.as_mut().poll(cx));
+                    this.state.set(State::Readying);
+                }
+                StateProj::Readying => {
+                    // Readying follows a plan's verdict, so there is a plan.
+                    let Some(plan) = this.plan.as_deref_mut() else { return Poll::Pending };
+                    if let Err(error) = ready!(plan.service.poll_ready(cx)) {
+                        let report = RetryReport { attempts: plan.attempt.number(), stop: None };
+                        this.plan.take();
+                        this.active.take();
+                        return Poll::Ready(report.onto(Err(error.into())));
+                    }
+                    let inner = plan.send();
+                    this.state.set(State::Sent { inner });
+                }
+            }
+        }
+    }
+}
+
+impl<S, B> Plan<S, B>
+where
+    S: Service<Request<ReplayBody<B>>>,
+    B: Body,
+{
+    fn send(&mut self) -> S::Future {
+        self.attempt = self.attempt.next();
+        let mut head = self.head.clone();
+        head.extensions.insert(self.attempt.clone());
+        if self.count_attempts {
+            head.headers.insert(ATTEMPT_COUNT, HeaderValue::from(self.attempt.number()));
+        }
+        let body = self.replay.body(self.attempt.number());
+        self.service.call(Request::from_parts(head, body))
+    }
+
+    fn judge<R>(&mut self, answer: &Result<Response<R>, BoxError>) -> Next {
+        let method = &self.head.method;
+        let verdict = match answer {
+            Ok(response) => self.rules.on_response(method, response.status(), response.headers()),
+            Err(error) => self.rules.on_failure(method, (self.tools.classify)(&**error)),
+        };
+        let was_retry = self.permit.take().is_some();
+        let metrics = &self.tools.metrics;
+        match verdict {
+            Verdict::Answer => {
+                if was_retry && answer.is_ok() {
+                    metrics.upstream_rq_retry_success();
+                }
+                return Next::Answer(None);
+            }
+            Verdict::MustNotRepeat => {
+                metrics.not_idempotent();
+                return Next::Answer(Some(Stop::NotIdempotent));
+            }
+            Verdict::Retry => {}
+        }
+        match self.replay.replayable() {
+            Replayable::Yes => {}
+            Replayable::Broken => return Next::Answer(None),
+            Replayable::TooLarge => {
+                metrics.retry_or_shadow_abandoned();
+                return Next::Answer(Some(Stop::TooLarge));
+            }
+        }
+        let sent = self.attempt.number();
+        if sent > self.rules.policy.retries {
+            metrics.upstream_rq_retry_limit_exceeded();
+            return Next::Answer(Some(Stop::Limit));
+        }
+        let Some(permit) = self.tools.budget.try_retry() else {
+            metrics.upstream_rq_retry_overflow();
+            return Next::Answer(Some(Stop::Budget));
+        };
+        self.permit = Some(permit);
+        metrics.upstream_rq_retry();
+        metrics.upstream_rq_retry_backoff_exponential();
+        Next::Wait(self.rules.backoff(sent, self.tools.random.draw()))
+    }
+}
+
+impl RetryReport {
+    /// Notes how it went; an answer at the first attempt passes as it is.
+    fn onto<R>(self, answer: Result<Response<R>, BoxError>) -> Result<Response<R>, BoxError> {
+        if self.attempts == 1 && self.stop.is_none() {
+            return answer;
+        }
+        match answer {
+            Ok(mut response) => {
+                response.extensions_mut().insert(self);
+                if let Some(flag) = self.stop.and_then(Stop::flag) {
+                    add_flag(&mut response, flag);
+                }
+                Ok(response)
+            }
+            Err(error) => Err(GaveUp::new(self, error).into()),
+        }
+    }
+}
+
+impl<S, B> fmt::Debug for RetryFuture<S, B>
+where
+    S: Service<Request<ReplayBody<B>>>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let attempt = self.plan.as_ref().map_or(1, |plan| plan.attempt.number());
+        f.debug_struct("RetryFuture").field("attempt", &attempt).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,206 @@
+//! The layer and its service.
+
+use super::attempt::Attempt;
+use super::body::{Replay, ReplayBody};
+use super::future::{Plan, RetryFuture};
+use super::metrics::RetryMetrics;
+use super::rules::{Repeat, Rules};
+use crate::budget::RetryBudget;
+use crate::failure::classify;
+use crate::{BoxError, Classify, Random};
+use http::{HeaderName, HeaderValue, Request, Response};
+use http_body::Body;
+use mesh_core::model::route::RetryPolicy;
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tower_layer::Layer;
+use tower_service::Service;
+
+/// `x-envoy-attempt-count`.
+pub(super) const ATTEMPT_COUNT: HeaderName = HeaderName::from_static("x-envoy-attempt-count");
+
+/// Sends failed requests again, by a policy and within a budget.
+///
+/// ```
+/// use mesh_core::model::route::{RetryCondition, RetryOn, RetryPolicy};
+/// use mesh_policy::retry::RetryLayer;
+///
+/// let on: RetryOn = [RetryCondition::ConnectFailure, RetryCondition::GatewayError].into_iter().collect();
+/// let layer = RetryLayer::new(RetryPolicy { on, retries: 2, ..RetryPolicy::default() });
+/// # let _ = layer;
+/// ```
+#[derive(Clone)]
+pub struct RetryLayer(Settings);
+
+#[derive(Clone)]
+struct Settings {
+    rules: Rules,
+    shared: Tools,
+    buffer_limit: usize,
+    count_attempts: bool,
+}
+
+/// What a request in flight needs beside the rules.
+#[derive(Clone)]
+pub(super) struct Tools {
+    pub(super) budget: RetryBudget,
+    pub(super) metrics: RetryMetrics,
+    pub(super) random: Random,
+    pub(super) classify: Classify,
+}
+
+impl RetryLayer {
+    /// By a policy; `None` never retries and costs nothing.
+    ///
+    /// With a budget of its own, 20% of its requests in flight but at least 3 retries; bodies are kept up to
+    /// 64 KiB.
+    pub fn new(policy: impl Into<Option<RetryPolicy>>) -> Self {
+        Self(Settings {
+            rules: Rules { policy: policy.into().unwrap_or_default(), repeat: Repeat::default() },
+            shared: Tools {
+                budget: RetryBudget::default(),
+                metrics: RetryMetrics::default(),
+                random: Random::default(),
+                classify,
+            },
+            buffer_limit: 64 << 10,
+            count_attempts: false,
+        })
+    }
+
+    /// Within this budget, which others may share.
+    #[must_use]
+    pub fn budget(mut self, budget: RetryBudget) -> Self {
+        self.0.shared.budget = budget;
+        self
+    }
+
+    /// Counts there.
+    #[must_use]
+    pub fn metrics(mut self, metrics: RetryMetrics) -> Self {
+        self.0.shared.metrics = metrics;
+        self
+    }
+
+    /// Draws the back-off's jitter from there.
+    #[must_use]
+    pub fn random(mut self, random: Random) -> Self {
+        self.0.shared.random = random;
+        self
+    }
+
+    /// Reads errors like this.
+    #[must_use]
+    pub fn classify(mut self, classify: Classify) -> Self {
+        self.0.shared.classify = classify;
+        self
+    }
+
+    /// When a request that may have been executed is repeated.
+    #[must_use]
+    pub fn repeat(mut self, repeat: Repeat) -> Self {
+        self.0.rules.repeat = repeat;
+        self
+    }
+
+    /// How many bytes of a body are kept for further attempts: Envoy's `per_request_buffer_limit_bytes`.
+    #[must_use]
+    pub fn buffer_limit(mut self, bytes: usize) -> Self {
+        self.0.buffer_limit = bytes;
+        self
+    }
+
+    /// Tells the upstream the attempt's number as `x-envoy-attempt-count`: Envoy's
+    /// `include_request_attempt_count`.
+    #[must_use]
+    pub fn count_attempts(mut self, count: bool) -> Self {
+        self.0.count_attempts = count;
+        self
+    }
+}
+
+impl<S> Layer<S> for RetryLayer {
+    type Service = Retry<S>;
+
+    fn layer(&self, inner: S) -> Retry<S> {
+        Retry {
+            inner,
+            rules: Arc::new(self.0.rules.clone()),
+            tools: self.0.shared.clone(),
+            buffer_limit: self.0.buffer_limit,
+            count_attempts: self.0.count_attempts,
+        }
+    }
+}
+
+impl fmt::Debug for RetryLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RetryLayer")
+            .field("rules", &self.0.rules)
+            .field("budget", &self.0.shared.budget)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Sends failed requests again.
+#[derive(Clone)]
+pub struct Retry<S> {
+    inner: S,
+    rules: Arc<Rules>,
+    tools: Tools,
+    buffer_limit: usize,
+    count_attempts: bool,
+}
+
+impl<S, B, R> Service<Request<B>> for Retry<S>
+where
+    S: Service<Request<ReplayBody<B>>, Response = Response<R>> + Clone,
+    S::Error: Into<BoxError>,
+    B: Body + Unpin,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<R>;
+    type Error = BoxError;
+    type Future = RetryFuture<S, B>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, mut req: Request<B>) -> Self::Future {
+        if self.count_attempts {
+            req.headers_mut().insert(ATTEMPT_COUNT, HeaderValue::from(1u32));
+        }
+        let active = self.tools.budget.enter();
+        if self.rules.never() {
+            return RetryFuture::new(self.inner.call(req.map(ReplayBody::pass)), active, None);
+        }
+        let attempt = Attempt::first(self.rules.policy.avoid_previous_hosts);
+        let (mut head, body) = req.into_parts();
+        let replay = Replay::new(body, self.buffer_limit);
+        head.extensions.insert(attempt.clone());
+        let first = Request::from_parts(head.clone(), replay.body(attempt.number()));
+        let plan = Box::new(Plan {
+            // Not ready yet; made ready before it is used.
+            service: self.inner.clone(),
+            head,
+            replay,
+            attempt,
+            permit: None,
+            rules: Arc::clone(&self.rules),
+            tools: self.tools.clone(),
+            count_attempts: self.count_attempts,
+        });
+        RetryFuture::new(self.inner.call(first), active, Some(plan))
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for Retry<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Retry")
+            .field("inner", &self.inner)
+            .field("rules", &self.rules)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,113 @@
+//! A service that follows a script, and bodies that do. For the tests of all layers.
+#![allow(dead_code, reason = "each feature's tests use their own part")]
+
+use crate::BoxError;
+use http::{Request, Response, StatusCode};
+use parking_lot::Mutex;
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tower_service::Service;
+
+pub(crate) fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+pub(crate) fn millis(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+/// A future that is pending so many times before it is ready, waking itself.
+pub(crate) struct Yields(pub(crate) usize);
+
+impl Future for Yields {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        match self.0.checked_sub(1) {
+            None => Poll::Ready(()),
+            Some(left) => {
+                self.0 = left;
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// What the service does with one request.
+pub(crate) enum Act {
+    Status(u16),
+    Header(u16, &'static str, &'static str),
+    Fail(BoxError),
+    After(Duration, u16),
+    Silence,
+}
+
+/// Answers by a script, then with 200; notes every request.
+pub(crate) struct Script<B> {
+    acts: Arc<Mutex<VecDeque<Act>>>,
+    /// The requests, bodies and all, in order.
+    pub(crate) seen: Arc<Mutex<Vec<Request<B>>>>,
+    ready: bool,
+}
+
+impl<B> Clone for Script<B> {
+    /// A clone must be made ready before it is called, as every Tower service.
+    fn clone(&self) -> Self {
+        Self { acts: Arc::clone(&self.acts), seen: Arc::clone(&self.seen), ready: false }
+    }
+}
+
+impl<B> Script<B> {
+    pub(crate) fn new(acts: impl IntoIterator<Item = Act>) -> Self {
+        Self { acts: Arc::new(Mutex::new(acts.into_iter().collect())), seen: Arc::default(), ready: false }
+    }
+
+    pub(crate) fn sent(&self) -> usize {
+        self.seen.lock().len()
+    }
+}
+
+impl<B: Send + 'static> Service<Request<B>> for Script<B> {
+    type Response = Response<String>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<String>, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.ready = true;
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, req: Request<B>) -> Self::Future {
+        assert!(std::mem::take(&mut self.ready), "called without being ready");
+        self.seen.lock().push(req);
+        let act = self.acts.lock().pop_front().unwrap_or(Act::Status(200));
+        Box::pin(async move {
+            match act {
+                Act::Fail(error) => Err(error),
+                Act::Status(status) => Ok(answer(status)),
+                Act::Header(status, name, value) => {
+                    let mut response = answer(status);
+                    response.headers_mut().insert(name, value.parse()?);
+                    Ok(response)
+                }
+                #[cfg(any(feature = "timeout", feature = "retry", feature = "fault"))]
+                Act::After(wait, status) => {
+                    tokio::time::sleep(wait).await;
+                    Ok(answer(status))
+                }
+                _ => std::future::pending().await,
+            }
+        })
+    }
+}
+
+pub(crate) fn answer(status: u16) -> Response<String> {
+    let mut response = Response::new("body".to_owned());
+    *response.status_mut() = StatusCode::from_u16(status).unwrap();
+    response
+}

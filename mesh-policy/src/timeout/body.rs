@@ -1,0 +1,84 @@
+//! A response's body under what is left of the request's budget.
+
+use super::error::Scope;
+use super::future::Running;
+use crate::BoxError;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+pin_project! {
+    /// A body that ends with [`Elapsed`](super::Elapsed) when the budget is used up.
+    ///
+    /// A body is read only as fast as its reader wants it, so a reader that stops is for an idle timeout
+    /// to find; the budget is checked whenever it reads.
+    pub struct TimeoutBody<B> {
+        #[pin]
+        inner: B,
+        // Boxed when first needed: it keeps bodies small and `Unpin`, and most never wait.
+        sleep: Option<Pin<Box<Sleep>>>,
+        running: Option<Running>,
+        elapsed: bool,
+    }
+}
+
+impl<B> TimeoutBody<B> {
+    pub(super) fn new(inner: B, running: Option<Running>) -> Self {
+        Self { inner, sleep: None, running, elapsed: false }
+    }
+}
+
+impl<B> Body for TimeoutBody<B>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    type Data = B::Data;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
+        let this = self.project();
+        if *this.elapsed {
+            return Poll::Ready(None);
+        }
+        let frame = this.inner.poll_frame(cx);
+        let Some(running) = this.running else { return frame.map_err(Into::into) };
+        match &frame {
+            Poll::Pending => {
+                let sleep = this.sleep.get_or_insert_with(|| Box::pin(sleep_until(running.deadline)));
+                ready!(sleep.as_mut().poll(cx));
+            }
+            // A body that is always ready never waits for the timer, so the clock is asked.
+            Poll::Ready(Some(Ok(_))) if Instant::now() >= running.deadline => {}
+            Poll::Ready(_) => return frame.map_err(Into::into),
+        }
+        *this.elapsed = true;
+        Poll::Ready(Some(Err(running.elapsed(Scope::Request))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.elapsed || self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl<B: std::fmt::Debug> std::fmt::Debug for TimeoutBody<B> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TimeoutBody").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
+
+impl<B: Default> Default for TimeoutBody<B> {
+    fn default() -> Self {
+        Self::new(B::default(), None)
+    }
+}

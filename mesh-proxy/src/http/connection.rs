@@ -1,0 +1,293 @@
+//! One HTTP connection of a caller: codec, idle time, drain.
+
+use super::Manager;
+use crate::body::Body;
+use crate::drain::{Draining, Phase};
+use crate::io::Rewind;
+use crate::listener::begins_with_preface;
+use crate::tls::Peer;
+use arc_swap::ArcSwap;
+use http::HeaderValue;
+use http::header::CONNECTION;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use mesh_core::identity::SpiffeId;
+use mesh_core::model::Name;
+use mesh_core::model::http::Codec;
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+
+/// Envoy's bound on the headers of a request; more is answered with 431.
+const MAX_HEADER_BYTES: usize = 60 * 1024;
+/// Envoy's bound on their number.
+const MAX_HEADERS: usize = 100;
+/// What the codec buffers of a body before the stack takes it.
+const MAX_BUFFER: usize = 64 * 1024;
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 4 << 20;
+const MAX_STREAMS: u32 = 1024;
+/// A head that has begun must be complete within this.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What is known of a caller's connection.
+#[derive(Debug)]
+pub(crate) struct ConnectionFacts {
+    /// Where it was sent to.
+    pub(crate) local: SocketAddr,
+    /// Its other end.
+    pub(crate) remote: SocketAddr,
+    /// The server name of its TLS hello.
+    pub(crate) server_name: Option<Name>,
+    /// Whether it is TLS.
+    pub(crate) tls: bool,
+    /// Who its certificate proved it to be.
+    pub(crate) peer: Option<Peer>,
+    /// Who this workload is.
+    pub(crate) own: Option<SpiffeId>,
+    /// What `x-forwarded-client-cert` says of the peer.
+    pub(crate) client_cert_element: Option<HeaderValue>,
+}
+
+impl ConnectionFacts {
+    /// A connection without TLS; `own` is who this workload is.
+    pub(crate) fn new(local: SocketAddr, remote: SocketAddr, own: Option<SpiffeId>) -> Self {
+        Self { local, remote, server_name: None, tls: false, peer: None, own, client_cert_element: None }
+    }
+
+    /// With what a TLS handshake proved.
+    pub(crate) fn with_tls(self, server_name: Option<Name>, peer: Option<Peer>) -> Self {
+        let client_cert_element = peer.as_ref().and_then(|peer| {
+            let mut text = String::new();
+            if let Some(own) = &self.own {
+                text.push_str("By=");
+                text.push_str(own.uri());
+                text.push(';');
+            }
+            text.push_str("Hash=");
+            text.push_str(&peer.fingerprint);
+            text.push_str(";Subject=\"");
+            text.push_str(&peer.subject.replace(['"', '\\'], ""));
+            text.push('"');
+            if let Some(identity) = &peer.identity {
+                text.push_str(";URI=");
+                text.push_str(identity.uri());
+            }
+            HeaderValue::from_str(&text).ok()
+        });
+        Self { server_name, tls: true, peer, client_cert_element, ..self }
+    }
+}
+
+/// What a connection is doing.
+#[derive(Debug, Default)]
+struct Activity {
+    in_flight: AtomicU32,
+    /// Requests since the beginning; wraps.
+    begun: AtomicU32,
+    /// Bytes came that belong to no request yet.
+    head_begun: AtomicBool,
+    /// The next response is the last.
+    last_response: AtomicBool,
+}
+
+/// A stream that notes when bytes arrive.
+struct Watched<T> {
+    inner: T,
+    activity: Arc<Activity>,
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
+        if polled.is_ready() {
+            self.activity.head_begun.store(true, Ordering::Relaxed);
+        }
+        polled
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+}
+
+/// One request on a connection, while it lives.
+pub(crate) struct InFlight(Arc<Activity>);
+
+impl InFlight {
+    fn begin(activity: &Arc<Activity>) -> Self {
+        activity.begun.fetch_add(1, Ordering::Relaxed);
+        activity.in_flight.fetch_add(1, Ordering::Relaxed);
+        Self(activity.clone())
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.head_begun.store(false, Ordering::Relaxed);
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Serves a connection until it ends. `version` is what ALPN agreed on, where it did.
+pub(crate) async fn serve<T>(
+    mut io: T,
+    version: Option<http::Version>,
+    manager: Arc<ArcSwap<Manager>>,
+    facts: Arc<ConnectionFacts>,
+    draining: Draining,
+) where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (codec, idle) = {
+        let manager = manager.load();
+        (manager.codec(), manager.idle_timeout())
+    };
+    let http2 = match (codec, version) {
+        (Codec::Http1, _) => Some(false),
+        (Codec::Http2, _) => Some(true),
+        (Codec::Auto, Some(version)) => Some(version == http::Version::HTTP_2),
+        (Codec::Auto, None) => None,
+    };
+    let (http2, prefix) = match http2 {
+        Some(known) => (known, bytes::Bytes::new()),
+        None => {
+            let wait = idle.unwrap_or(Duration::from_secs(3600));
+            match tokio::time::timeout(wait, begins_with_preface(&mut io)).await {
+                Ok(Ok(found)) => found,
+                Ok(Err(_)) | Err(_) => return,
+            }
+        }
+    };
+    if http2 && draining.phase() == Phase::Closing {
+        return;
+    }
+    let activity = Arc::<Activity>::default();
+    let io = Watched { inner: Rewind::new(prefix, io), activity: activity.clone() };
+    let service = service_fn({
+        let activity = activity.clone();
+        move |request: http::Request<Incoming>| {
+            let manager = manager.load_full();
+            let facts = facts.clone();
+            let in_flight = InFlight::begin(&activity);
+            async move {
+                let mut response = manager.call(&facts, request.map(Body::from)).await;
+                if !http2 && in_flight.0.last_response.load(Ordering::Relaxed) {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(response.map(|body| body.holding(in_flight)))
+            }
+        }
+    });
+    let ended = if http2 {
+        let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .max_header_list_size(u32::try_from(MAX_HEADER_BYTES).unwrap_or(u32::MAX))
+            .max_concurrent_streams(MAX_STREAMS)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .serve_connection(TokioIo::new(io), service);
+        drive(connection, draining, idle, &activity, true, |c| c.graceful_shutdown()).await
+    } else {
+        let connection = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(None)
+            .max_headers(MAX_HEADERS)
+            .max_header_size(MAX_HEADER_BYTES)
+            .max_buf_size(MAX_BUFFER)
+            .serve_connection(TokioIo::new(io), service)
+            .with_upgrades();
+        drive(connection, draining, idle, &activity, false, |c| c.graceful_shutdown()).await
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a caller's connection ended");
+    }
+}
+
+/// Runs a connection and tells it when to end.
+async fn drive<C>(
+    connection: C,
+    mut draining: Draining,
+    idle: Option<Duration>,
+    activity: &Activity,
+    http2: bool,
+    end: impl Fn(Pin<&mut C>),
+) -> hyper::Result<()>
+where
+    C: Future<Output = hyper::Result<()>>,
+{
+    tokio::pin!(connection);
+    let announce = |phase: Phase, connection: Pin<&mut C>| match phase {
+        Phase::Open => {}
+        Phase::Draining if !http2 => activity.last_response.store(true, Ordering::Relaxed),
+        Phase::Draining | Phase::Closing => end(connection),
+    };
+    announce(draining.phase(), connection.as_mut());
+    let mut quiet_since = Instant::now();
+    let mut waiting_for_head = false;
+    let mut begun = 0;
+    let look = idle.unwrap_or(HEAD_TIMEOUT).min(HEAD_TIMEOUT);
+    let timer = tokio::time::sleep(look);
+    tokio::pin!(timer);
+    loop {
+        tokio::select! {
+            biased;
+            ended = connection.as_mut() => return ended,
+            phase = draining.changed() => announce(phase, connection.as_mut()),
+            () = timer.as_mut() => {
+                let now = Instant::now();
+                let before = std::mem::replace(&mut begun, activity.begun.load(Ordering::Relaxed));
+                if activity.in_flight.load(Ordering::Relaxed) > 0 || before != begun {
+                    quiet_since = now;
+                    waiting_for_head = false;
+                } else if !http2 && activity.head_begun.load(Ordering::Relaxed) {
+                    // A head that had begun at the last look, too, is slower than anybody may be.
+                    if waiting_for_head {
+                        return Ok(());
+                    }
+                    waiting_for_head = true;
+                } else {
+                    waiting_for_head = false;
+                    if idle.is_some_and(|idle| now.duration_since(quiet_since) >= idle) {
+                        end(connection.as_mut());
+                    }
+                }
+                timer.as_mut().reset(now + look);
+            }
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What a route's requests go through on their way to an endpoint.
+//!
+//! ```text
+//! route table → fault → (timeout (retry (per-try timeout (breaker (balance → endpoint: outlier → pool → mTLS)))))
+//! ```
+//!
+//! Built once, when the route or its cluster changes; a request clones it, which is a handful of reference
+//! counts. Every layer is mesh-policy's.
+
+use crate::body::Body;
+use crate::cluster::{BalanceService, ClusterRuntime};
+use crate::pool::classify;
+use mesh_core::model::cluster::CircuitLimits;
+use mesh_core::model::http::Fault;
+use mesh_core::model::route::Forward;
+use mesh_policy::RetryBudget;
+use mesh_policy::breaker::{Breaker, BreakerBody, BreakerLayer, BreakerService};
+use mesh_policy::fault::{FaultLayer, FaultService};
+use mesh_policy::retry::{Retry, RetryLayer};
+use mesh_policy::timeout::{AttemptTimeout, AttemptTimeoutLayer, Timeout, TimeoutBody, TimeoutLayer};
+use std::sync::Arc;
+use tower_layer::{Layer, Stack};
+
+/// The service of one route and cluster.
+pub(crate) type RouteService =
+    FaultService<Timeout<Retry<AttemptTimeout<BreakerService<BalanceService>>>>>;
+
+/// The body of its responses.
+pub(crate) type StackBody = TimeoutBody<BreakerBody<Body>>;
+
+/// Outermost first.
+pub(crate) fn route_stack(
+    forward: &Forward,
+    fault: Option<Fault>,
+    count_attempts: bool,
+    cluster: Option<&Arc<ClusterRuntime>>,
+) -> RouteService {
+    let retry = forward.retry.clone();
+    let per_try = retry.as_ref().and_then(|r| r.per_try_timeout);
+    let breaker = cluster.map_or_else(Breaker::default, |c| c.shared.breaker.clone());
+    let layers = outer(FaultLayer::new(fault))
+        .inner(TimeoutLayer::new(forward.timeout))
+        .inner(
+            RetryLayer::new(retry).budget(budget(cluster)).classify(classify).count_attempts(count_attempts),
+        )
+        .inner(AttemptTimeoutLayer::new(per_try))
+        .inner(BreakerLayer::new(breaker));
+    layers.0.layer(BalanceService::new(cluster.cloned()))
+}
+
+/// The cluster's own bound on retries; where it has none, a share of its requests in flight.
+fn budget(cluster: Option<&Arc<ClusterRuntime>>) -> RetryBudget {
+    let Some(cluster) = cluster else { return RetryBudget::default() };
+    match cluster.config().limits {
+        CircuitLimits { retry_budget: None, max_retries: u32::MAX, .. } => cluster.shared.retries.clone(),
+        _ => cluster.shared.breaker.retry_budget(),
+    }
+}
+
+/// Layers written outermost first.
+struct Layers<L>(L);
+
+fn outer<L>(layer: L) -> Layers<L> {
+    Layers(layer)
+}
+
+impl<L> Layers<L> {
+    fn inner<I>(self, layer: I) -> Layers<Stack<I, L>> {
+        Layers(Stack::new(layer, self.0))
+    }
+}

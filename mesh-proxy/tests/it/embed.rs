@@ -1,0 +1,96 @@
+//! The mesh inside a program.
+
+use crate::support::*;
+use ::http::{Request, Response, StatusCode};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Empty, Full};
+use mesh_core::identity::SpiffeId;
+use mesh_core::model::Snapshot;
+use mesh_core::model::cluster::ClusterTransport;
+use mesh_core::model::endpoint::{Endpoint, TlsMode};
+use mesh_core::model::listener::{Bind, Direction};
+use mesh_core::model::tls::{ClientAuth, DownstreamTls, PeerValidation, UpstreamTls, secret};
+use mesh_core::watch::Watch;
+use mesh_proxy::{Body, Mesh};
+use std::convert::Infallible;
+use std::sync::Arc;
+use tower::{ServiceExt as _, service_fn};
+
+fn validation() -> PeerValidation {
+    PeerValidation { roots: name(secret::ROOT_CA), subject_alt_names: vec![] }
+}
+
+fn get(uri: &str) -> Request<Empty<Bytes>> {
+    Request::get(uri).body(Empty::new()).unwrap()
+}
+
+#[tokio::test]
+async fn two_programs_talk_mtls_without_a_sidecar() {
+    let ca = Authority::new();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+
+    let mut inbound = Snapshot::default();
+    let mut tls = chain("tls", http_filter(manager("unused")));
+    tls.tls = Some(DownstreamTls {
+        certificate: name(secret::DEFAULT),
+        client: ClientAuth::Required(validation()),
+        alpn: vec!["istio-h2".into()],
+    });
+    let mut own = crate::support::listener("in", Direction::Inbound, vec![tls]);
+    own.bind = Bind::Unbound(address.into());
+    add_listener(&mut inbound, own);
+    let server = Mesh::new(Watch::fixed(Arc::new(inbound)), Watch::fixed(ca.issue("server")));
+    server.ready().await.unwrap();
+    let app = service_fn(|request: Request<Body>| async move {
+        let caller = request.extensions().get::<SpiffeId>().unwrap().principal().to_owned();
+        Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(caller))))
+    });
+    let serving = tokio::spawn(async move { server.serve(listener, app).await });
+
+    let endpoint = Endpoint { tls_mode: TlsMode::Istio, ..Endpoint::at(address) };
+    let mut c = cluster_of("c", vec![endpoint]);
+    c.http.protocol = mesh_core::model::cluster::UpstreamProtocol::Http2;
+    c.transport = ClusterTransport::AutoMtls(UpstreamTls {
+        certificate: Some(name(secret::DEFAULT)),
+        server: validation(),
+        sni: String::new(),
+        alpn: vec!["istio-h2".into(), "istio".into()],
+    });
+    let mut outbound = outbound(vec![route("/", to("c"))], vec![c]);
+    let mut by_port = http_listener("0.0.0.0_9080", Direction::Outbound, "routes");
+    by_port.bind = Bind::Unbound("0.0.0.0:9080".parse().unwrap());
+    add_listener(&mut outbound, by_port);
+    let client = Mesh::new(Watch::fixed(Arc::new(outbound)), Watch::fixed(ca.issue("client")));
+    client.ready().await.unwrap();
+
+    let response = client.client().oneshot(get("http://service:9080/")).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(body, "cluster.local/ns/default/sa/client");
+    assert!(client.registry().render().contains("istio_requests_total"));
+    serving.abort();
+}
+
+#[tokio::test]
+async fn a_request_takes_the_listener_of_its_port_or_the_http_proxy() {
+    let upstream = Upstream::saying("found").await;
+    let mut snapshot = outbound(vec![], vec![cluster("c", &[upstream.addr])]);
+    add_table(&mut snapshot, table("http_proxy", vec![route("/", to("c"))]));
+    let nowhere = Mesh::new(Watch::fixed(Arc::new(Snapshot::default())), mesh_core::watch::channel().1);
+    nowhere.ready().await.unwrap();
+    let error = nowhere.client().oneshot(get("http://service:81/")).await.unwrap_err();
+    assert_eq!(error.to_string(), "no outbound HTTP listener takes requests to port 81");
+
+    add_listener(&mut snapshot, http_listener("127.0.0.1_15007", Direction::Outbound, "http_proxy"));
+    let mesh = Mesh::new(Watch::fixed(Arc::new(snapshot)), mesh_core::watch::channel().1);
+    mesh.ready().await.unwrap();
+    let response = mesh.client().oneshot(get("http://service:81/")).await.unwrap();
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "found");
+}
+
+#[tokio::test]
+async fn a_source_that_ends_early_is_told_to_whoever_waits() {
+    let mesh = Mesh::new(mesh_core::watch::channel().1, mesh_core::watch::channel().1);
+    assert!(mesh.ready().await.is_err());
+}

@@ -1,0 +1,178 @@
+//! The example binaries as a platform engineer uses them: flags, exit codes, signals, and a mesh of processes.
+
+use mesh_tests::assembled::Echo;
+use mesh_tests::binary::binary;
+use mesh_tests::bookinfo::Bookinfo;
+use mesh_tests::loopback::Folder;
+use mesh_tests::peer::run;
+use mesh_tests::{http, until};
+use tokio::process::Command;
+
+async fn exit_code(name: &str, args: &[&str]) -> (Option<i32>, String, String) {
+    let output = Command::new(binary(name).await).args(args).output().await.expect("start a binary");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+#[tokio::test]
+async fn every_binary_explains_itself_and_refuses_bad_usage_with_exit_code_2() {
+    for name in ["control-plane", "proxy", "meshctl", "embedded-client"] {
+        let (code, out, _) = exit_code(name, &["--help"]).await;
+        assert_eq!(code, Some(0), "{name} --help");
+        assert!(out.contains("Usage:"), "{name} --help: {out}");
+        let (code, out, _) = exit_code(name, &["--version"]).await;
+        assert_eq!((code, out.trim().starts_with(name)), (Some(0), true), "{name} --version: {out}");
+        let (code, _, error) = exit_code(name, &["--no-such-flag"]).await;
+        assert_eq!(code, Some(2), "{name} --no-such-flag: {error}");
+    }
+    let (code, _, error) = exit_code("proxy", &["sidecar", "--namespace", "x"]).await;
+    assert_eq!(code, Some(2), "{error}");
+    assert!(error.contains("--control-plane"), "it says what is missing: {error}");
+}
+
+#[tokio::test]
+async fn validate_exits_0_on_good_files_and_1_with_file_line_and_column_on_bad_ones() {
+    let config = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/bookinfo/config");
+    let (code, out, error) = exit_code("meshctl", &["validate", "-R", config]).await;
+    assert_eq!(code, Some(0), "{out}{error}");
+
+    let folder = Folder::empty();
+    folder.write(
+        "bad.yaml",
+        "apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata:
+  name: reviews
+spec:
+  hosts: [reviews]
+  http:
+    - route:
+        - destination:
+            host: reviews
+          wieght: 90
+",
+    );
+    let bad = folder.file("bad.yaml");
+    let bad = bad.to_string_lossy();
+    let (code, out, error) = exit_code("meshctl", &["validate", &bad]).await;
+    assert_eq!(code, Some(1), "{out}{error}");
+    let said = format!("{out}{error}");
+    for part in ["error[", "bad.yaml:11:11", "wieght", "weight"] {
+        assert!(said.contains(part), "{part:?} in:\n{said}");
+    }
+
+    let (code, out, _) = exit_code("meshctl", &["validate", "--output", "json", &bad]).await;
+    assert_eq!(code, Some(1));
+    let findings: serde_json::Value = serde_json::from_str(&out).expect("JSON on standard output");
+    assert_eq!((&findings[0]["line"], &findings[0]["column"]), (&11.into(), &11.into()), "{findings}");
+
+    let (code, _, error) = exit_code("meshctl", &["validate", "/no/such/file.yaml"]).await;
+    assert_eq!(code, Some(1), "a file that cannot be read is a finding: {error}");
+    let (code, _, _) = exit_code("meshctl", &["validate"]).await;
+    assert_eq!(code, Some(2));
+}
+
+#[tokio::test]
+async fn a_token_needs_a_control_planes_state() {
+    let empty = Folder::empty();
+    let dir = empty.path().to_string_lossy().into_owned();
+    let args = ["token", "--state", &dir, "--namespace", "default", "--service-account", "a"];
+    let (code, _, error) = exit_code("meshctl", &args).await;
+    assert_eq!(code, Some(1));
+    assert!(error.contains("control-plane --state"), "it says what to do: {error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mesh_of_processes_carries_a_request_over_mutual_tls() {
+    let echo = Echo::start().await;
+    let page = http::text(echo.addr, "/hello").await.expect("an answer");
+    assert!(page.starts_with("echo GET /hello"), "{page}");
+    assert!(page.contains("x-forwarded-client-cert: "), "the application is told who calls: {page}");
+    assert!(page.contains("spiffe://cluster.local/ns/default/sa/gateway"), "{page}");
+
+    for path in ["/ready", "/config_dump", "/clusters", "/stats", "/stats/prometheus", "/certs", "/logging"] {
+        for proxy in [&echo.gateway, &echo.sidecar] {
+            let page = http::text(proxy.admin, path).await.expect("an admin page");
+            assert!(!page.is_empty(), "{path}");
+        }
+    }
+    let dump: serde_json::Value =
+        serde_json::from_str(&http::text(echo.gateway.admin, "/config_dump").await.expect("a dump"))
+            .expect("JSON");
+    let kinds: Vec<_> =
+        dump["configs"].as_array().into_iter().flatten().filter_map(|c| c["@type"].as_str()).collect();
+    for kind in ["ListenersConfigDump", "ClustersConfigDump", "RoutesConfigDump"] {
+        assert!(kinds.iter().any(|k| k.ends_with(kind)), "{kind} in {kinds:?}");
+    }
+    let certs: serde_json::Value =
+        serde_json::from_str(&http::text(echo.sidecar.admin, "/certs").await.expect("certificates"))
+            .expect("JSON");
+    let uri = &certs["certificates"][0]["cert_chain"][0]["subject_alt_names"][0]["uri"];
+    assert_eq!(uri, "spiffe://cluster.local/ns/default/sa/echo", "{certs}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_control_plane_shows_what_each_proxy_has() {
+    let echo = Echo::start().await;
+    let addr = echo.mesh.net.addr(200, 15014);
+    let synced = until("both proxies are in sync", || async {
+        let page: serde_json::Value =
+            serde_json::from_str(&http::text(addr, "/debug/syncz").await.ok()?).ok()?;
+        let all = page.as_array()?;
+        let in_sync =
+            |p: &serde_json::Value| p["cluster_acked"].is_string() && p["cluster_acked"] == p["cluster_sent"];
+        (all.len() == 2 && all.iter().all(in_sync)).then_some(page)
+    })
+    .await;
+    assert!(synced.to_string().contains("echo-v1.default"), "{synced}");
+    let configz = http::text(addr, "/debug/configz").await.expect("configz");
+    assert!(configz.contains("VirtualService"), "{configz}");
+    let metrics = http::text(addr, "/metrics").await.expect("metrics");
+    for name in ["pilot_xds", "pilot_xds_pushes", "citadel_server_csr_count"] {
+        assert!(metrics.contains(name), "{name} in:\n{metrics}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_that_is_told_to_stop_finishes_what_it_has_and_ends() {
+    let mut echo = Echo::start().await;
+    for how in ["signal", "quitquitquit"] {
+        let proxy = if how == "signal" { &mut echo.gateway } else { &mut echo.sidecar };
+        if how == "signal" {
+            let (ok, _, error) =
+                run(Command::new("kill").args(["-TERM", &proxy.peer.pid().to_string()])).await;
+            assert!(ok, "{error}");
+        } else {
+            let request =
+                ::http::Request::post("/quitquitquit").header("host", "admin").body(Default::default());
+            let answer = http::send(proxy.admin, request.expect("a request")).await.expect("an answer");
+            assert_eq!(answer.status(), 200);
+        }
+        let status = proxy.peer.ended().await;
+        assert!(status.success(), "{how}: {status}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_joins_the_mesh_in_process() {
+    let bookinfo = Bookinfo::start().await;
+    let token = bookinfo
+        .mesh
+        .token(bookinfo.mesh.member("productpage-v1").expect("the product page"))
+        .expect("a token");
+    bookinfo.config.write("embedded.token", &token);
+    let mut command = Command::new(binary("embedded-client").await);
+    command.arg("--control-plane").arg(format!("http://{}", bookinfo.mesh.control_plane().grpc_addr()));
+    command.arg("--token").arg(bookinfo.config.file("embedded.token")).args(["--calls", "20"]);
+    let (ok, out, error) = run(&mut command).await;
+    assert!(ok, "{error}");
+    let answers: Vec<&str> = out.lines().collect();
+    assert_eq!(answers.len(), 20, "{out}");
+    assert!(
+        answers.iter().all(|line| line.starts_with("200 OK {")),
+        "strict mTLS and policy let it in: {out}"
+    );
+    let canary = answers.iter().filter(|line| line.contains("reviews-v2")).count();
+    assert!((1..=3).contains(&canary), "90/10 holds in process, too: {out}");
+    bookinfo.mesh.stop().await;
+}
