@@ -128,6 +128,11 @@ cp -r examples/bookinfo/config/. "$config"
 sed -i -e 's/weight: 90$/weight: 50/' -e 's/weight: 10$/weight: 50/' "$config"/*.yaml
 "$target/release/bookinfo" --config "$config" --once 2000
 
+if wanted curl; then
+  say "the README's commands"
+  bash tests/readme.sh
+fi
+
 if ((${#left_out[@]})); then
   echo "left out by MESH_WITHOUT: ${left_out[*]}"
 else

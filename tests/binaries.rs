@@ -1,4 +1,5 @@
 //! The example binaries as a platform engineer uses them: flags, exit codes, signals, and a mesh of processes.
+#![allow(clippy::expect_used, reason = "a broken test must fail")]
 
 use mesh_tests::assembled::Echo;
 use mesh_tests::binary::binary;

@@ -38,10 +38,8 @@ async fn a_delay_for_one_user_holds_that_user_alone() {
     // Version 1 has no stars at all.
     bookinfo.config.edit("reviews.yaml", "weight: 90", "weight: 0");
     bookinfo.config.edit("reviews.yaml", "weight: 10", "weight: 100");
-    until("only v2 answers", || async {
-        (bookinfo.versions(10).await.get("v2") == Some(&10)).then_some(())
-    })
-    .await;
+    until("only v2 answers", || async { (bookinfo.versions(10).await.get("v2") == Some(&10)).then_some(()) })
+        .await;
     bookinfo.config.edit(
         "routing.yaml",
         "  - ratings\n  http:\n",

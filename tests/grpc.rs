@@ -1,4 +1,5 @@
 //! A real gRPC client without a proxy (`xds:///…`), routed by our control plane.
+#![allow(clippy::expect_used, reason = "a broken test must fail")]
 
 use control_plane::{ControlPlane, Options};
 use mesh_tests::loopback::{Folder, Loopback};

@@ -104,9 +104,10 @@ impl Balancer {
             Balance::LeastRequest { choices } => least(level, choices),
             // Hashing policies need a hash of the request, which no route gives us yet: see `cluster`, which
             // says so when the configuration arrives.
-            Balance::Random | Balance::RingHash { .. } | Balance::Maglev { .. } | Balance::ClusterProvided => {
-                level.at(fastrand::usize(..))
-            }
+            Balance::Random
+            | Balance::RingHash { .. }
+            | Balance::Maglev { .. }
+            | Balance::ClusterProvided => level.at(fastrand::usize(..)),
         };
         host.cloned()
     }

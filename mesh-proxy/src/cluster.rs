@@ -21,9 +21,7 @@ use crate::tls::{AlpnFilter, ClientTls, TlsError};
 use mesh_core::addr::Address;
 use mesh_core::credential::Credential;
 use mesh_core::model::Name;
-use mesh_core::model::cluster::{
-    Balance, Cluster, ClusterTransport, ServiceRef, UpstreamProtocol,
-};
+use mesh_core::model::cluster::{Balance, Cluster, ClusterTransport, ServiceRef, UpstreamProtocol};
 use mesh_core::model::endpoint::{Endpoints, TlsMode};
 use mesh_core::watch::Watch;
 use mesh_policy::retry::Attempt;
@@ -120,7 +118,8 @@ impl ClusterRuntime {
         for locality in &endpoints.localities {
             let hosts = locality.endpoints.iter().map(|endpoint| {
                 let key = (endpoint.address.clone(), endpoint.tls_mode);
-                let pools = pools.entry(key).or_insert_with(|| self.pools(&endpoint.address, endpoint.tls_mode));
+                let pools =
+                    pools.entry(key).or_insert_with(|| self.pools(&endpoint.address, endpoint.tls_mode));
                 Host::new(endpoint.clone(), self, pools.clone())
             });
             let place = Place { weight: locality.weight, hosts: hosts.collect() };

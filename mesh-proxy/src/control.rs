@@ -90,8 +90,18 @@ pub(crate) struct Control {
 impl Control {
     /// Runs until it is told to stop, or the handle is dropped.
     pub(crate) async fn run(parts: Parts) {
-        let Parts { settings, mut config, identity, shared, workers, status, mut orders, order, admin, health } =
-            parts;
+        let Parts {
+            settings,
+            mut config,
+            identity,
+            shared,
+            workers,
+            status,
+            mut orders,
+            order,
+            admin,
+            health,
+        } = parts;
         let (results, mut resolutions) = mpsc::unbounded_channel();
         let page = Arc::new(Admin::new(settings, identity.clone(), shared.clone(), status.clone(), order));
         for (socket, whole) in [(admin, true), (health, false)] {

@@ -117,12 +117,8 @@ impl Mesh {
         let mut sinks = Sinks::new();
         sinks.push(Arc::new(registry.shard()));
         let observatory = Observatory::new(node, sinks, Arc::<Writers>::default());
-        let home = Arc::new(Home {
-            shared: Arc::default(),
-            identity,
-            observatory,
-            followers: Mutex::default(),
-        });
+        let home =
+            Arc::new(Home { shared: Arc::default(), identity, observatory, followers: Mutex::default() });
         let engine = home.engine(None);
         let (is_ready, ready) = watch::channel(false);
         let task = tokio::spawn(follow(home.clone(), config, is_ready));

@@ -29,8 +29,8 @@ use mesh_core::model::{Name, RouteTable, Snapshot};
 use mesh_core::watch::Watch;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Weak};
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use tokio::time::Instant;
 
 /// A snapshot with what was resolved beside it.
@@ -224,7 +224,14 @@ impl Engine {
                         slot.clone()
                     };
                     let known = known.map(|k| &**k);
-                    ListenerRuntime::new(config.clone(), known, self, &clusters, self.local.as_ref(), &mut slots)
+                    ListenerRuntime::new(
+                        config.clone(),
+                        known,
+                        self,
+                        &clusters,
+                        self.local.as_ref(),
+                        &mut slots,
+                    )
                 }
             };
             listeners.insert(name.clone(), runtime);
@@ -239,11 +246,9 @@ impl Engine {
         building: &mut Building,
     ) -> Vec<Arc<ChainRuntime>> {
         let now = self.listeners.load();
-        let stays = |chain: &Arc<ChainRuntime>| {
-            now.values().flat_map(|l| l.chains()).any(|c| Arc::ptr_eq(c, chain))
-        };
-        let gone: Vec<_> =
-            before.values().flat_map(|l| l.chains()).filter(|c| !stays(c)).cloned().collect();
+        let stays =
+            |chain: &Arc<ChainRuntime>| now.values().flat_map(|l| l.chains()).any(|c| Arc::ptr_eq(c, chain));
+        let gone: Vec<_> = before.values().flat_map(|l| l.chains()).filter(|c| !stays(c)).cloned().collect();
         for chain in &gone {
             chain.drain.advance(Phase::Draining);
         }
@@ -295,6 +300,3 @@ fn refresh(
         slot.store(Some(Arc::new(Routes::new(table.clone(), &Lookup(clusters), faults))));
     }
 }
-
-#[cfg(test)]
-mod tests;

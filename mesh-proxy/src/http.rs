@@ -12,6 +12,7 @@
 pub(crate) mod connection;
 mod forwarded;
 mod head;
+mod idle;
 pub(crate) mod manager;
 mod mirror;
 mod recorded;

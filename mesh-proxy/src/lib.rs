@@ -25,4 +25,4 @@ mod worker;
 
 pub use body::{Body, BoxError};
 pub use embed::{Client, ClientBody, Mesh, NoListener};
-pub use proxy::{ConfigDump, Proxy, ProxyHandle, Settings, SetLogLevel, StartError};
+pub use proxy::{ConfigDump, Proxy, ProxyHandle, SetLogLevel, Settings, StartError};

@@ -22,8 +22,7 @@ use std::sync::Arc;
 use tower_layer::{Layer, Stack};
 
 /// The service of one route and cluster.
-pub(crate) type RouteService =
-    FaultService<Timeout<Retry<AttemptTimeout<BreakerService<BalanceService>>>>>;
+pub(crate) type RouteService = FaultService<Timeout<Retry<AttemptTimeout<BreakerService<BalanceService>>>>>;
 
 /// The body of its responses.
 pub(crate) type StackBody = TimeoutBody<BreakerBody<Body>>;

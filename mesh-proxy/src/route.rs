@@ -16,12 +16,14 @@ use crate::cluster::ClusterRuntime;
 use crate::http::Mirrors;
 use crate::outbound::{RouteService, route_stack};
 use http::{HeaderName, HeaderValue, Request};
+use mesh_core::decide::route::{SPREAD, choose};
 use mesh_core::decide::{Routed, Router};
 use mesh_core::model::route::{Action, Forward, Route, RouteTable, Target, VirtualHost};
 use mesh_core::model::{Name, matcher::RequestHead};
 use rewrite::Rewrite;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 const EXPECTED_TIMEOUT: HeaderName = HeaderName::from_static("x-envoy-expected-rq-timeout-ms");
 
@@ -44,6 +46,8 @@ pub(crate) struct ForwardStack {
     host: Option<HeaderValue>,
     expected_timeout: Option<HeaderValue>,
     mirrors: Mirrors,
+    /// The last draw of this route's own sequence: spread evenly, it stays so only if nobody else draws.
+    draws: AtomicU64,
 }
 
 /// The stack of one cluster of a route.
@@ -83,9 +87,13 @@ impl Routes {
 
     /// The route of a request.
     pub(crate) fn find(&self, head: &RequestHead<'_>, random: u64) -> Option<Found<'_>> {
-        let routed = self.router.route(head, random)?;
+        let mut routed = self.router.route(head, random)?;
+        let stack = self.stacks.get(&place(routed.route));
+        if let (Some(stack), Action::Forward(forward)) = (stack, &routed.route.action) {
+            routed.cluster = choose(&forward.to, stack.draw());
+        }
         let forward = routed.cluster.and_then(|chosen| {
-            let stack = self.stacks.get(&place(routed.route))?;
+            let stack = stack?;
             let target = stack.targets.iter().find(|t| t.name == *chosen.name)?;
             Some((stack, target))
         });
@@ -108,8 +116,7 @@ impl ForwardStack {
         };
         let targets = names.into_iter().map(|name| {
             let cluster = clusters.cluster(name);
-            let service =
-                route_stack(forward, fault.clone(), host.include_attempt_count, cluster.as_ref());
+            let service = route_stack(forward, fault.clone(), host.include_attempt_count, cluster.as_ref());
             TargetStack { name: name.clone(), cluster, service }
         });
         let mirrors = forward
@@ -125,7 +132,13 @@ impl ForwardStack {
                 .filter(|t| !t.is_zero())
                 .and_then(|t| HeaderValue::try_from(t.as_millis().to_string()).ok()),
             mirrors: Mirrors::new(mirrors.collect()),
+            draws: AtomicU64::new(fastrand::u64(..)),
         }
+    }
+
+    /// The draw that splits the next request among weighted clusters.
+    fn draw(&self) -> u64 {
+        self.draws.fetch_add(SPREAD, Ordering::Relaxed)
     }
 
     /// Changes a request as the route says, in Envoy's order: headers of the cluster, the route, the virtual

@@ -87,3 +87,5 @@ fn unusable(error: &rustls::Error) -> TlsError {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) mod tests_support;

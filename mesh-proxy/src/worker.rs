@@ -94,7 +94,12 @@ async fn run(engine: Arc<Engine>, mut orders: mpsc::UnboundedReceiver<Command>, 
         match command {
             None | Some(Command::Stop) => return,
             Some(Command::Apply(input, done)) => {
-                apply(&engine, &input, drain);
+                // Whatever a configuration does to us, what was built from the last one goes on.
+                let applied = std::panic::catch_unwind(AssertUnwindSafe(|| apply(&engine, &input, drain)));
+                if applied.is_err() {
+                    engine.surroundings().shared.counters.panics.fetch_add(1, Ordering::Relaxed);
+                    tracing::error!(version = %input.snapshot.version, "applying a snapshot panicked");
+                }
                 let _ = done.send(());
             }
             Some(Command::Listen(name, socket)) => match TcpListener::from_std(socket) {
@@ -179,5 +184,22 @@ fn take(
             tracing::warn!(%error, listener = %name, "accepting rests");
             false
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_counted_and_the_worker_goes_on() {
+        let shared = Arc::<Shared>::default();
+        let (done, is_done) = tokio::sync::oneshot::channel();
+        spawn(&shared, async { panic!("a bug") });
+        spawn(&shared, async move {
+            let _ = done.send(());
+        });
+        is_done.await.unwrap();
+        assert_eq!(shared.counters.panics.load(Ordering::Relaxed), 1);
     }
 }

@@ -9,11 +9,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-/// How far back the table looks.
-const WINDOW: Duration = Duration::from_secs(5);
+/// How far back the table looks: short, so that an edit shows within a second.
+const WINDOW: Duration = Duration::from_secs(1);
 
 /// How often it is painted on a terminal.
-const PAINT: Duration = Duration::from_millis(500);
+const PAINT: Duration = Duration::from_millis(250);
 
 /// How often it is printed where it cannot be painted over.
 const PRINT: Duration = Duration::from_secs(5);
@@ -75,7 +75,9 @@ async fn table(mesh: &Mesh, load: &Load) {
     let proxies = proxies(mesh);
     let painting = std::io::stdout().is_terminal();
     let mut window = Window::new(WINDOW);
-    let mut tick = tokio::time::interval(if painting { PAINT } else { PRINT });
+    window.push(Instant::now(), scrape(&proxies).await.0);
+    let period = if painting { PAINT } else { PRINT };
+    let mut tick = tokio::time::interval_at(tokio::time::Instant::now() + period, period);
     let mut painted = 0;
     let mut findings = mesh.control_plane().findings().all();
     loop {

@@ -114,7 +114,7 @@ impl Mesh {
             print_findings: options.print_findings,
         })
         .await?;
-        let members = plan(&*control_plane.compiler().world())?;
+        let members = plan(&control_plane.compiler().world())?;
         let (stop_apps, stopped) = watch::channel(false);
         let mut mesh = Self { control_plane, proxies: vec![], members, stop_apps, apps: JoinSet::new() };
         for member in mesh.members.clone() {

@@ -39,7 +39,7 @@ impl Compiler {
             .iter()
             .filter_map(|(node, sender)| Some((node.clone(), sender.upgrade()?.subscribe().current())))
             .collect();
-        all.sort_by(|a, b| a.0.id().cmp(&b.0.id()));
+        all.sort_by_key(|(node, _)| node.id());
         all
     }
 }
@@ -93,5 +93,40 @@ impl Work {
         nodes.remove(&self.node);
         self.findings.forget_node(&self.node);
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mesh_core::node::NodeKind;
+
+    fn node(name: &str) -> Node {
+        Node::new(NodeKind::Sidecar, [127, 0, 0, 1].into(), name, "default")
+    }
+
+    #[tokio::test]
+    async fn nodes_that_are_alike_share_a_compilation_which_ends_with_the_last_of_them() {
+        let (worlds, world) = watch::channel();
+        worlds.send(Arc::new(World::empty()));
+        let compiler = Compiler::new(world, Findings::new(false));
+
+        let mut first = compiler.subscribe(&node("a")).expect("a watch");
+        let mut second = compiler.subscribe(&node("a")).expect("a watch");
+        let mut other = compiler.subscribe(&node("b")).expect("a watch");
+        let snapshot = first.ready().await.expect("a snapshot");
+        assert!(Arc::ptr_eq(&snapshot, &second.ready().await.expect("a snapshot")));
+        assert!(!Arc::ptr_eq(&snapshot, &other.ready().await.expect("a snapshot")));
+        assert_eq!(compiler.snapshots().len(), 2);
+
+        worlds.send(Arc::new(World::builder().build("1")));
+        assert_eq!(second.changed().await.expect("a snapshot").version, "1");
+
+        drop((first, second));
+        while compiler.snapshots().len() > 1 {
+            tokio::task::yield_now().await;
+        }
+        let mut again = compiler.subscribe(&node("a")).expect("a watch");
+        assert_eq!(again.ready().await.expect("a snapshot").version, "1");
     }
 }

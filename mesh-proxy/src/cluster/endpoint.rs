@@ -43,7 +43,10 @@ impl BalanceService {
         Self { cluster }
     }
 
-    fn endpoint(&self, request: &mut Request<Outgoing>) -> Result<Outlier<HostService>, crate::pool::Failure> {
+    fn endpoint(
+        &self,
+        request: &mut Request<Outgoing>,
+    ) -> Result<Outlier<HostService>, crate::pool::Failure> {
         let Some(cluster) = &self.cluster else { return Err(crate::pool::Failure::NoClusterFound) };
         let host = cluster.pick(request.extensions().get::<Attempt>())?;
         let http2 = cluster.speaks_http2(request.version());

@@ -56,11 +56,8 @@ impl Pools {
     }
 
     fn http(&self, http2: bool) -> &Arc<Pool> {
-        let (pool, tls) = if http2 {
-            (&self.http2, &self.transports.http2)
-        } else {
-            (&self.http1, &self.transports.http1)
-        };
+        let (pool, tls) =
+            if http2 { (&self.http2, &self.transports.http2) } else { (&self.http1, &self.transports.http1) };
         pool.get_or_init(|| self.make(tls.clone(), http2))
     }
 
@@ -75,8 +72,7 @@ impl Pools {
             timeout: self.connect_timeout,
             keepalive: self.keepalive,
         };
-        let settings =
-            Settings { http2, idle_timeout: self.idle_timeout, max_requests: self.max_requests };
+        let settings = Settings { http2, idle_timeout: self.idle_timeout, max_requests: self.max_requests };
         Pool::new(connector, settings, self.gate.clone(), self.stats.clone())
     }
 

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 use tokio::sync::watch;
 
 /// Where the proxy is in its life.
@@ -40,7 +40,6 @@ pub(crate) enum ListenerStatus {
 /// What can be known.
 pub(crate) struct Status {
     pub(crate) started: Instant,
-    pub(crate) started_at: SystemTime,
     input: ArcSwapOption<Input>,
     listeners: Mutex<BTreeMap<Name, ListenerStatus>>,
     state: watch::Sender<State>,
@@ -50,7 +49,6 @@ impl Status {
     pub(crate) fn new() -> Self {
         Self {
             started: Instant::now(),
-            started_at: SystemTime::now(),
             input: ArcSwapOption::empty(),
             listeners: Mutex::default(),
             state: watch::channel(State::Initializing).0,

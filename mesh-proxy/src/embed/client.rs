@@ -133,7 +133,8 @@ where
         let facts = self.facts(port);
         // The configuration is followed as long as a response is read.
         let membership = self.membership.clone();
-        let request = request.map(|body| if body.is_end_stream() { Body::empty() } else { Body::boxed(body) });
+        let request =
+            request.map(|body| if body.is_end_stream() { Body::empty() } else { Body::boxed(body) });
         Box::pin(async move {
             let response = manager?.call(&facts, request).await;
             Ok(response.map(|inner| ClientBody { inner, _membership: membership }))

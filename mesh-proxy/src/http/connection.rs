@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::time::Instant;
 
 /// Envoy's bound on the headers of a request; more is answered with 431.
@@ -37,6 +37,10 @@ const CONNECTION_WINDOW: u32 = 4 << 20;
 const MAX_STREAMS: u32 = 1024;
 /// A head that has begun must be complete within this.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long, and for how many bytes, a refused connection is read on.
+const LINGER: Duration = Duration::from_secs(1);
+const MAX_LINGER_BYTES: usize = 1 << 20;
 
 /// What is known of a caller's connection.
 #[derive(Debug)]
@@ -221,9 +225,10 @@ pub(crate) async fn serve<T>(
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .serve_connection(TokioIo::new(io), service);
+        let connection = std::pin::pin!(connection);
         drive(connection, draining, idle, &activity, true, |c| c.graceful_shutdown()).await
     } else {
-        let connection = hyper::server::conn::http1::Builder::new()
+        let mut connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(None)
             .max_headers(MAX_HEADERS)
@@ -231,16 +236,42 @@ pub(crate) async fn serve<T>(
             .max_buf_size(MAX_BUFFER)
             .serve_connection(TokioIo::new(io), service)
             .with_upgrades();
-        drive(connection, draining, idle, &activity, false, |c| c.graceful_shutdown()).await
+        let driven = Pin::new(&mut connection);
+        let ended = drive(driven, draining, idle, &activity, false, |c| c.graceful_shutdown()).await;
+        if ended.as_ref().is_err_and(hyper::Error::is_parse)
+            && let Some(parts) = connection.into_parts()
+        {
+            linger(parts.io.into_inner()).await;
+        }
+        ended
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a caller's connection ended");
     }
 }
 
+/// Reads on for a while after the last response: a socket that is closed with bytes unread is reset, and
+/// the reset would take the response with it. Envoy's `delayed_close_timeout`.
+async fn linger<T: AsyncRead + AsyncWrite + Unpin>(mut io: T) {
+    let reading = async {
+        io.shutdown().await?;
+        let mut sink = vec![0; 4096];
+        let mut left = MAX_LINGER_BYTES;
+        while left > 0 {
+            match io.read(&mut sink).await? {
+                0 => break,
+                n => left = left.saturating_sub(n),
+            }
+        }
+        io::Result::Ok(())
+    };
+    // Whatever ends it, the connection is over.
+    let _ = tokio::time::timeout(LINGER, reading).await;
+}
+
 /// Runs a connection and tells it when to end.
 async fn drive<C>(
-    connection: C,
+    mut connection: Pin<&mut C>,
     mut draining: Draining,
     idle: Option<Duration>,
     activity: &Activity,
@@ -250,7 +281,6 @@ async fn drive<C>(
 where
     C: Future<Output = hyper::Result<()>>,
 {
-    tokio::pin!(connection);
     let announce = |phase: Phase, connection: Pin<&mut C>| match phase {
         Phase::Open => {}
         Phase::Draining if !http2 => activity.last_response.store(true, Ordering::Relaxed),

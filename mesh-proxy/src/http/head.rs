@@ -16,10 +16,7 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
 /// Makes a request canonical.
-pub(super) fn canonical<B>(
-    request: &mut Request<B>,
-    level: PathNormalization,
-) -> Result<(), Rejection> {
+pub(super) fn canonical<B>(request: &mut Request<B>, level: PathNormalization) -> Result<(), Rejection> {
     authority(request)?;
     if request.method() == Method::CONNECT {
         // No route of ours takes CONNECT.
@@ -36,7 +33,8 @@ pub(super) fn canonical<B>(
         Cow::Owned(new) => Some(new),
     };
     if let Some(path) = changed {
-        let path = PathAndQuery::try_from(path).map_err(|_| rescue::bad_request("path_normalization_failed"))?;
+        let path =
+            PathAndQuery::try_from(path).map_err(|_| rescue::bad_request("path_normalization_failed"))?;
         *request.uri_mut() = Uri::from(path);
     } else if request.uri().authority().is_some() {
         let path = request.uri().path_and_query().cloned();
@@ -87,9 +85,9 @@ fn hop_by_hop(headers: &mut HeaderMap, keeps_upgrade: bool) {
     headers.remove(KEEP_ALIVE);
     headers.remove(PROXY_CONNECTION);
     headers.remove(TRANSFER_ENCODING);
-    let trailers = headers.get(TE).map(|te| {
-        te.to_str().is_ok_and(|v| v.split(',').any(|t| t.trim().eq_ignore_ascii_case("trailers")))
-    });
+    let trailers = headers
+        .get(TE)
+        .map(|te| te.to_str().is_ok_and(|v| v.split(',').any(|t| t.trim().eq_ignore_ascii_case("trailers"))));
     match trailers {
         Some(true) => {
             headers.insert(TE, HeaderValue::from_static("trailers"));

@@ -4,7 +4,7 @@ use super::connection::ConnectionFacts;
 use super::recorded::{Recorded, Told};
 use super::rescue::{self, reject, rescue, respond};
 use super::trail::Trail;
-use super::{forwarded, head, upgrade};
+use super::{forwarded, head, idle, upgrade};
 use crate::body::{Body, BoxError};
 use crate::outbound::StackBody;
 use crate::route::{Found, Routes, edit_response, redirect_location};
@@ -136,19 +136,28 @@ impl Manager {
             trail.complete();
         }
         let request = request.map(|body| body.metered(&trail));
-        let answer = match self.pass(facts, request, &trail, &mut record).await {
+        // Told even if the caller goes before there is an answer: then this is dropped with the future.
+        let sinks = self.telemetry.sinks.clone();
+        let mut told = Box::new(Told::new(record, sinks, started, trail.clone(), self.shared.clone()));
+        let passed = match self.config.stream_idle_timeout {
+            None => self.pass(facts, request, &trail, &mut told.record).await,
+            Some(idle) => {
+                idle::bounded(self.pass(facts, request, &trail, &mut told.record), idle, &trail).await
+            }
+        };
+        let answer = match passed {
             Ok(answer) => answer,
             Err(reply) => {
                 let reply = *reply;
-                let response = respond(&reply, record.grpc);
+                let response = respond(&reply, told.record.grpc);
                 for flag in reply.flags.iter() {
-                    record.response_flags.insert(flag);
+                    told.record.response_flags.insert(flag);
                 }
-                record.response_code_details = Some(reply.details);
+                told.record.response_code_details = Some(reply.details);
                 Answer::Local(response)
             }
         };
-        self.finish(answer, record, trail, started, head)
+        self.finish(answer, told, head)
     }
 
     /// Everything up to the answer's head.
@@ -263,7 +272,8 @@ impl Manager {
         let found = {
             let head = head_of(&request, scheme);
             let found = routes.find(&head, random).ok_or_else(rescue::no_route)?;
-            record.route_name = (!found.routed.route.name.is_empty()).then(|| found.routed.route.name.clone());
+            record.route_name =
+                (!found.routed.route.name.is_empty()).then(|| found.routed.route.name.clone());
             match &found.routed.route.action {
                 Action::Forward(_) => found,
                 Action::Redirect(redirect) => {
@@ -310,14 +320,7 @@ impl Manager {
     }
 
     /// The response's last touch, and its record.
-    fn finish(
-        &self,
-        mut answer: Answer,
-        mut record: RequestRecord,
-        trail: Arc<Trail>,
-        started: Instant,
-        head: bool,
-    ) -> Response<Recorded> {
+    fn finish(&self, mut answer: Answer, mut told: Box<Told>, head: bool) -> Response<Recorded> {
         let (status, headers) = match &mut answer {
             Answer::Upstream(response) => (response.status(), response.headers_mut()),
             Answer::Local(response) => (response.status(), response.headers_mut()),
@@ -325,20 +328,20 @@ impl Manager {
         if let Some(server) = &self.server {
             headers.insert(SERVER, server.clone());
         }
+        let record = &mut told.record;
         record.response_code = status.as_u16();
-        record.response_duration = Some(started.elapsed());
+        record.response_duration = Some(told.started.elapsed());
         if record.grpc {
             record.grpc_status = grpc::status(headers);
         }
-        self.telemetry.copy_response_headers(&mut record, headers);
+        self.telemetry.copy_response_headers(record, headers);
         let bodiless = head
             || status.is_informational()
             || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        let sinks = self.telemetry.sinks.clone();
-        let told = Box::new(Told::new(record, sinks, started, trail, self.shared.clone()));
+        let idle = self.config.stream_idle_timeout;
         let response = match answer {
-            Answer::Upstream(response) => response.map(|body| Recorded::stack(body, told)),
-            Answer::Local(response) => response.map(|body| Recorded::local(body, told)),
+            Answer::Upstream(response) => response.map(|body| Recorded::stack(body, told, idle)),
+            Answer::Local(response) => response.map(|body| Recorded::local(body, told, idle)),
         };
         if bodiless { response.map(Recorded::without_body) } else { response }
     }

@@ -59,12 +59,11 @@ impl Mirrors {
 
 /// Envoy marks the authority of a copy: `reviews:9080` becomes `reviews-shadow:9080`.
 fn shadow_host<B>(copy: &mut Request<B>) {
-    let marked = copy.headers().get(HOST).and_then(|h| h.to_str().ok()).map(|host| {
-        match host.rsplit_once(':') {
+    let marked =
+        copy.headers().get(HOST).and_then(|h| h.to_str().ok()).map(|host| match host.rsplit_once(':') {
             Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => format!("{name}-shadow:{port}"),
             _ => format!("{host}-shadow"),
-        }
-    });
+        });
     if let Some(value) = marked.and_then(|m| HeaderValue::try_from(m).ok()) {
         copy.headers_mut().insert(HOST, value);
     }
@@ -182,6 +181,6 @@ impl HttpBody for Copy {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.hint.clone()
+        self.hint
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Trail;
 use super::connection::InFlight;
+use super::idle::{IdleTimer, StreamIdle};
 use crate::body::{Body, BoxError};
 use crate::outbound::StackBody;
 use crate::shared::Shared;
@@ -15,7 +16,8 @@ use pin_project_lite::pin_project;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::time::Instant;
 
 pin_project! {
@@ -25,6 +27,7 @@ pin_project! {
         inner: Inner,
         told: Option<Box<Told>>,
         in_flight: Option<InFlight>,
+        idle: Option<IdleTimer>,
     }
 }
 
@@ -43,7 +46,7 @@ pub(crate) struct Told {
     pub(super) started: Instant,
     pub(super) trail: Arc<Trail>,
     pub(super) shared: Arc<Shared>,
-    /// The last frame has been handed to the codec.
+    /// The last frame has been handed to the codec, or the proxy itself ended the response.
     over: bool,
 }
 
@@ -79,23 +82,23 @@ impl Drop for Told {
 
 impl Recorded {
     /// A response that the proxy gives itself.
-    pub(super) fn local(body: Body, told: Box<Told>) -> Self {
-        Self::new(Inner::Local { body }, told)
+    pub(super) fn local(body: Body, told: Box<Told>, idle: Option<Duration>) -> Self {
+        Self::new(Inner::Local { body }, told, idle)
     }
 
     /// A response of an upstream.
-    pub(super) fn stack(body: StackBody, told: Box<Told>) -> Self {
-        Self::new(Inner::Stack { body }, told)
+    pub(super) fn stack(body: StackBody, told: Box<Told>, idle: Option<Duration>) -> Self {
+        Self::new(Inner::Stack { body }, told, idle)
     }
 
-    fn new(inner: Inner, mut told: Box<Told>) -> Self {
+    fn new(inner: Inner, mut told: Box<Told>, idle: Option<Duration>) -> Self {
         let ends = match &inner {
             Inner::Local { body } => body.is_end_stream(),
             Inner::Stack { body } => body.is_end_stream(),
         };
         // A codec never polls a body that says so; a response to HEAD is another such case, see `over`.
         told.over = ends;
-        Self { inner, told: Some(told), in_flight: None }
+        Self { inner, told: Some(told), in_flight: None, idle: idle.map(IdleTimer::new) }
     }
 
     /// The response carries no body on the wire, whatever its headers say: HEAD, 204, 304.
@@ -125,6 +128,19 @@ impl HttpBody for Recorded {
         let (polled, ends) = match this.inner.project() {
             InnerProj::Local { mut body } => (body.as_mut().poll_frame(cx), body.is_end_stream()),
             InnerProj::Stack { mut body } => (body.as_mut().poll_frame(cx), body.is_end_stream()),
+        };
+        let polled = match (polled, this.idle.as_mut()) {
+            (Poll::Pending, Some(idle)) => {
+                ready!(idle.poll(cx));
+                Poll::Ready(Some(Err(StreamIdle.into())))
+            }
+            (Poll::Ready(frame), idle) => {
+                if let Some(idle) = idle {
+                    idle.touch();
+                }
+                Poll::Ready(frame)
+            }
+            (Poll::Pending, None) => Poll::Pending,
         };
         let Poll::Ready(frame) = &polled else { return Poll::Pending };
         if let Some(told) = this.told.as_mut() {
@@ -172,6 +188,11 @@ impl HttpBody for Recorded {
 
 /// The upstream broke off in the middle of a response.
 fn failed(record: &mut RequestRecord, error: &(dyn std::error::Error + 'static)) {
+    if find::<StreamIdle>(error).is_some() {
+        record.response_flags.insert(ResponseFlag::StreamIdleTimeout);
+        record.response_code_details = Some("stream_idle_timeout".into());
+        return;
+    }
     let mut flags = flags_of(error);
     if flags.is_empty() {
         flags.insert(ResponseFlag::UpstreamConnectionTermination);
@@ -180,6 +201,10 @@ fn failed(record: &mut RequestRecord, error: &(dyn std::error::Error + 'static))
         record.response_flags.insert(flag);
     }
     let timeout = find::<mesh_policy::timeout::Elapsed>(error).is_some();
-    let details = if timeout { "response_timeout" } else { "upstream_reset_after_response_started{connection_termination}" };
+    let details = if timeout {
+        "response_timeout"
+    } else {
+        "upstream_reset_after_response_started{connection_termination}"
+    };
     record.response_code_details = Some(details.into());
 }

@@ -59,9 +59,7 @@ pub(crate) fn rescue(error: &(dyn Error + 'static)) -> Rejection {
 
 fn of_failure(failure: &Failure) -> Rejection {
     let mut reply = match failure {
-        Failure::NoClusterFound => {
-            reject(StatusCode::SERVICE_UNAVAILABLE, "", "cluster_not_found", None)
-        }
+        Failure::NoClusterFound => reject(StatusCode::SERVICE_UNAVAILABLE, "", "cluster_not_found", None),
         Failure::NoHealthyUpstream => {
             reject(StatusCode::SERVICE_UNAVAILABLE, "no healthy upstream", "no_healthy_upstream", None)
         }
@@ -140,10 +138,8 @@ mod tests {
 
     #[test]
     fn an_http_caller_gets_envoys_status_and_words() {
-        let full = mesh_policy::breaker::Breaker::new(CircuitLimits {
-            max_requests: 0,
-            ..CircuitLimits::default()
-        });
+        let full =
+            mesh_policy::breaker::Breaker::new(CircuitLimits { max_requests: 0, ..CircuitLimits::default() });
         let reply = rescue(&full.try_acquire_request().unwrap_err());
         let response = respond(&reply, false);
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);

@@ -23,13 +23,13 @@ pub(crate) struct Facts {
     pub(crate) protocols: Vec<String>,
 }
 
+/// How specific a match is at one step; `None` does not match.
+type Step<'s> = dyn Fn(&ChainMatch) -> Option<usize> + 's;
+
 /// The index of the chain that a connection takes.
-pub(crate) fn choose<'m>(
-    chains: impl IntoIterator<Item = &'m ChainMatch>,
-    facts: &Facts,
-) -> Option<usize> {
+pub(crate) fn choose<'m>(chains: impl IntoIterator<Item = &'m ChainMatch>, facts: &Facts) -> Option<usize> {
     let mut left: Vec<(usize, &ChainMatch)> = chains.into_iter().enumerate().collect();
-    let steps: [&dyn Fn(&ChainMatch) -> Option<usize>; 6] = [
+    let steps: [&Step<'_>; 6] = [
         &|m| match m.destination_port {
             None => Some(0),
             Some(port) => (port == facts.destination.port()).then_some(1),

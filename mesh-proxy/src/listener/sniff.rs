@@ -97,9 +97,7 @@ fn hello(seen: &[u8]) -> Verdict {
 }
 
 fn request_line(seen: &[u8]) -> Verdict {
-    let http = |protocol: &str| {
-        Verdict::Is(Found { protocols: vec![protocol.to_owned()], ..Found::plain() })
-    };
+    let http = |protocol: &str| Verdict::Is(Found { protocols: vec![protocol.to_owned()], ..Found::plain() });
     if seen.len() < PREFACE.len() && PREFACE.starts_with(seen) {
         return Verdict::More;
     }
@@ -162,7 +160,8 @@ mod tests {
 
     fn tokio_test_io(chunks: &[&[u8]]) -> impl AsyncRead + Unpin {
         use tokio::io::AsyncReadExt as _;
-        let (a, b) = (chunks.first().copied().unwrap_or_default(), chunks.get(1).copied().unwrap_or_default());
+        let (a, b) =
+            (chunks.first().copied().unwrap_or_default(), chunks.get(1).copied().unwrap_or_default());
         std::io::Cursor::new(a.to_vec()).chain(std::io::Cursor::new(b.to_vec()))
     }
 

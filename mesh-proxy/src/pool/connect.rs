@@ -92,10 +92,7 @@ impl Connector {
             .await
             .map_err(|e| ConnectError::Handshake(Arc::new(e)))?;
         let session = io.get_ref().1;
-        let info = ConnectionInfo {
-            local,
-            peer: Peer::from_chain(session.peer_certificates()),
-        };
+        let info = ConnectionInfo { local, peer: Peer::from_chain(session.peer_certificates()) };
         Ok(Connected { io: Conn::Tls { io: Box::new(io) }, info: Arc::new(info) })
     }
 }

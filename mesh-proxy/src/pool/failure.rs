@@ -77,9 +77,7 @@ impl Failure {
             Self::Overflow(_) => ResponseFlag::UpstreamOverflow,
             Self::NoClusterFound => ResponseFlag::NoClusterFound,
             Self::NoHealthyUpstream => ResponseFlag::NoHealthyUpstream,
-            Self::Reset { reset: Reset::ConnectionClosed, .. } => {
-                ResponseFlag::UpstreamConnectionTermination
-            }
+            Self::Reset { reset: Reset::ConnectionClosed, .. } => ResponseFlag::UpstreamConnectionTermination,
             Self::Reset { reset: Reset::Remote | Reset::Refused, .. } => ResponseFlag::UpstreamRemoteReset,
             Self::Reset { reset: Reset::Protocol, .. } => ResponseFlag::UpstreamProtocolError,
             Self::Caller(_) => ResponseFlag::DownstreamConnectionTermination,

@@ -71,11 +71,7 @@ impl Pool {
         }
     }
 
-    fn answer(
-        self: &Arc<Self>,
-        response: http::Response<hyper::body::Incoming>,
-        kept: Kept,
-    ) -> Answer {
+    fn answer(self: &Arc<Self>, response: http::Response<hyper::body::Incoming>, kept: Kept) -> Answer {
         let connection = kept.info.clone();
         // After an upgrade the connection is no longer HTTP.
         let lease = (response.status() != StatusCode::SWITCHING_PROTOCOLS)

@@ -11,8 +11,14 @@ const ORIGINAL_PATH: HeaderName = HeaderName::from_static("x-envoy-original-path
 pub(super) enum Rewrite {
     None,
     /// So many bytes at the start become this text; `None` is the whole path.
-    Prefix { matched: Option<usize>, text: String },
-    Regex { pattern: regex::Regex, text: String },
+    Prefix {
+        matched: Option<usize>,
+        text: String,
+    },
+    Regex {
+        pattern: regex::Regex,
+        text: String,
+    },
 }
 
 impl Rewrite {

@@ -92,19 +92,14 @@ impl ClientTls {
             .dangerous()
             .with_custom_certificate_verifier(verifier);
         let mut config = match self.spec.certificate {
-            Some(_) => servers
-                .with_client_auth_cert(chain(credential), key(credential))
-                .map_err(|e| unusable(&e))?,
+            Some(_) => {
+                servers.with_client_auth_cert(chain(credential), key(credential)).map_err(|e| unusable(&e))?
+            }
             None => servers.with_no_client_auth(),
         };
         config.enable_sni = self.name.is_some();
-        config.alpn_protocols = self
-            .spec
-            .alpn
-            .iter()
-            .filter(|p| self.alpn.admits(p))
-            .map(|p| p.clone().into_bytes())
-            .collect();
+        config.alpn_protocols =
+            self.spec.alpn.iter().filter(|p| self.alpn.admits(p)).map(|p| p.clone().into_bytes()).collect();
         Ok(config)
     }
 }

@@ -41,7 +41,7 @@ fn subject(leaf: &CertificateDer<'_>) -> String {
 }
 
 /// SHA-256 by the TLS provider.
-fn sha256_hex(data: &[u8]) -> String {
+pub(super) fn sha256_hex(data: &[u8]) -> String {
     let provider = super::provider();
     let sha256 = provider.cipher_suites.iter().find_map(|suite| {
         let hash = match suite {

@@ -26,11 +26,13 @@ async fn each_request_is_counted_and_written_with_its_parties() {
     }];
     let routes = vec![route("/ok", to("outbound|9080||reviews")), route("/nc", to("nothing"))];
     let mut snapshot = outbound(routes, vec![c]);
-    add_listener(&mut snapshot, listener("out", Direction::Outbound, vec![chain("http", http_filter(logged))]));
+    add_listener(
+        &mut snapshot,
+        listener("out", Direction::Outbound, vec![chain("http", http_filter(logged))]),
+    );
     let registry = Registry::default();
     let counted = registry.clone();
-    let proxy =
-        Running::with(snapshot, mesh_core::watch::channel().1, move |s| s.registry = counted).await;
+    let proxy = Running::with(snapshot, mesh_core::watch::channel().1, move |s| s.registry = counted).await;
     assert_eq!(get(proxy.addr("out"), "/ok/1").await.status, StatusCode::OK);
     assert_eq!(get(proxy.addr("out"), "/nc").await.status, StatusCode::SERVICE_UNAVAILABLE);
     proxy.stop().await;
@@ -58,4 +60,21 @@ async fn each_request_is_counted_and_written_with_its_parties() {
         assert!(line.contains(label), "{label} in {line}");
     }
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_before_its_answer_is_told_of() {
+    let silent = Upstream::http1(|_| std::future::pending()).await;
+    let registry = Registry::default();
+    let counted = registry.clone();
+    let snapshot = outbound(vec![route("/", to("c"))], vec![cluster("c", &[silent.addr])]);
+    let proxy = Running::with(snapshot, mesh_core::watch::channel().1, move |s| s.registry = counted).await;
+    let mut caller = Caller::http1(proxy.addr("out")).await;
+    let asking = tokio::spawn(async move { caller.try_send(request("/")).await.is_ok() });
+    until(|| silent.requests() == 1).await;
+    asking.abort();
+    let told =
+        |line: &str| line.starts_with("istio_requests_total{") && line.contains("response_flags=\"DC\"");
+    until(|| registry.render().lines().any(told)).await;
+    proxy.stop().await;
 }

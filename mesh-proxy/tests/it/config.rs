@@ -37,10 +37,8 @@ async fn no_request_fails_while_everything_changes() {
         let mut b_cluster = cluster("b", &[b.addr]);
         // Changes what connections are made like, so that pools are made anew.
         b_cluster.connect_timeout = Duration::from_secs(5 + u64::from(extra % 3));
-        let mut snapshot = outbound(
-            vec![route("/", split(weights.0, weights.1))],
-            vec![cluster("a", &[a.addr]), b_cluster],
-        );
+        let mut snapshot =
+            outbound(vec![route("/", split(weights.0, weights.1))], vec![cluster("a", &[a.addr]), b_cluster]);
         let mut changed = manager("routes");
         changed.stat_prefix = format!("generation-{extra}").as_str().into();
         add_listener(
@@ -110,7 +108,10 @@ async fn a_chain_that_goes_ends_its_connections_with_a_last_response() {
     assert!(!caller.send(request("/")).await.headers.contains_key("connection"));
     proxy.push(snapshot("new"), "new").await;
     let last = caller.send(request("/")).await;
-    assert_eq!((last.status, last.headers.get("connection")), (StatusCode::OK, Some(&"close".parse().unwrap())));
+    assert_eq!(
+        (last.status, last.headers.get("connection")),
+        (StatusCode::OK, Some(&"close".parse().unwrap()))
+    );
     proxy.stop().await;
 }
 
@@ -163,6 +164,21 @@ async fn a_listener_that_cannot_be_bound_is_tried_again_and_holds_up_nobody() {
 }
 
 #[tokio::test]
+async fn a_cluster_of_names_is_resolved() {
+    let upstream = Upstream::saying("by name").await;
+    let mut by_name = cluster("c", &[]);
+    let target = mesh_core::model::cluster::DnsTarget { host: name("localhost"), port: upstream.addr.port() };
+    by_name.discovery = mesh_core::model::cluster::Discovery::StrictDns(vec![target]);
+    let proxy = Running::start(outbound(vec![route("/", to("c"))], vec![by_name])).await;
+    let end = Instant::now() + Duration::from_secs(10);
+    // Names may also mean ::1, where nobody listens: only that it is reached is asked here.
+    while get(proxy.addr("out"), "/").await.body != "by name" {
+        assert!(Instant::now() < end, "the name was never resolved");
+    }
+    proxy.stop().await;
+}
+
+#[tokio::test]
 async fn what_is_under_way_is_finished_before_the_end() {
     let (entered, mut enter) = tokio::sync::mpsc::unbounded_channel();
     let gate = Arc::new(tokio::sync::Semaphore::new(0));
@@ -176,7 +192,8 @@ async fn what_is_under_way_is_finished_before_the_end() {
         }
     })
     .await;
-    let proxy = Running::start(outbound(vec![route("/", to("c"))], vec![cluster("c", &[upstream.addr])])).await;
+    let proxy =
+        Running::start(outbound(vec![route("/", to("c"))], vec![cluster("c", &[upstream.addr])])).await;
     let at = proxy.addr("out");
     let under_way = tokio::spawn(async move { get(at, "/").await });
     enter.recv().await.unwrap();

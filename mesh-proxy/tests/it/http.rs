@@ -64,7 +64,8 @@ async fn a_connection_ends_after_its_number_of_requests() {
 
 #[tokio::test]
 async fn http2_callers_and_endpoints_meet_in_every_combination() {
-    let one = Upstream::http1(|seen| async move { text(StatusCode::OK, format!("{:?}", seen.version)) }).await;
+    let one =
+        Upstream::http1(|seen| async move { text(StatusCode::OK, format!("{:?}", seen.version)) }).await;
     let two = Upstream::http2(|seen| async move {
         assert_eq!(seen.uri.authority().map(|a| a.as_str()), Some("service"));
         text(StatusCode::OK, format!("{:?}", seen.version))
@@ -160,7 +161,8 @@ async fn a_reader_that_stops_stops_the_writer() {
 #[tokio::test]
 async fn a_chunked_upload_arrives_whole() {
     let upstream =
-        Upstream::http1(|seen| async move { text(StatusCode::OK, String::from_utf8_lossy(&seen.body)) }).await;
+        Upstream::http1(|seen| async move { text(StatusCode::OK, String::from_utf8_lossy(&seen.body)) })
+            .await;
     let proxy = Running::start(one_cluster(&upstream)).await;
     let mut stream = TcpStream::connect(proxy.addr("out")).await.unwrap();
     let head = b"POST / HTTP/1.1\r\nhost: service\r\ntransfer-encoding: chunked\r\nexpect: 100-continue\r\n\
@@ -199,8 +201,7 @@ async fn routes_rewrite_redirect_and_answer_at_once() {
         text(StatusCode::OK, format!("{} from {original} for {:?}", seen.uri, seen.headers.get("x-team")))
     })
     .await;
-    let rewrite =
-        Forward { rewrite: Some(PathRewrite::Prefix("/new".into())), ..Forward::to("c") };
+    let rewrite = Forward { rewrite: Some(PathRewrite::Prefix("/new".into())), ..Forward::to("c") };
     let mut rewritten = route("/old", forward(rewrite));
     rewritten.headers.request.set = vec![("x-team".parse().unwrap(), HeaderValue::from_static("a"))];
     rewritten.headers.response.add = vec![("x-added".parse().unwrap(), HeaderValue::from_static("b"))];
@@ -223,7 +224,10 @@ async fn routes_rewrite_redirect_and_answer_at_once() {
     assert_eq!(answer.body, "/new/x?q from /old/x?q for Some(\"a\")");
     assert_eq!(answer.headers["x-added"], "b");
     let answer = get(at, "/away?q").await;
-    assert_eq!((answer.status, &answer.headers["location"]), (StatusCode::MOVED_PERMANENTLY, &HeaderValue::from_static("https://service/away?q")));
+    assert_eq!(
+        (answer.status, &answer.headers["location"]),
+        (StatusCode::MOVED_PERMANENTLY, &HeaderValue::from_static("https://service/away?q"))
+    );
     let answer = get(at, "/teapot").await;
     assert_eq!((answer.status, answer.body.as_str()), (StatusCode::IM_A_TEAPOT, "short and stout"));
     let answer = get(at, "/nowhere").await;
@@ -234,14 +238,20 @@ async fn routes_rewrite_redirect_and_answer_at_once() {
 #[tokio::test]
 async fn an_edge_appends_the_peer_and_believes_nobody() {
     let upstream = Upstream::http1(|seen| async move {
-        assert!(!seen.headers.contains_key("x-envoy-retry-on") && !seen.headers.contains_key("x-forwarded-client-cert"));
+        assert!(
+            !seen.headers.contains_key("x-envoy-retry-on")
+                && !seen.headers.contains_key("x-forwarded-client-cert")
+        );
         text(StatusCode::OK, seen.headers["x-forwarded-for"].to_str().unwrap())
     })
     .await;
     let mut snapshot = one_cluster(&upstream);
     let mut edge = manager("routes");
     edge.use_remote_address = true;
-    add_listener(&mut snapshot, listener("out", Direction::Unspecified, vec![chain("http", http_filter(edge))]));
+    add_listener(
+        &mut snapshot,
+        listener("out", Direction::Unspecified, vec![chain("http", http_filter(edge))]),
+    );
     let proxy = Running::start(snapshot).await;
     let mut forged = request("/");
     for (name, value) in [
@@ -296,17 +306,20 @@ async fn an_upgraded_connection_carries_bytes_both_ways() {
         }
         assert!(String::from_utf8_lossy(&head).to_lowercase().contains("upgrade: websocket"));
         stream
-            .write_all(b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n")
+            .write_all(
+                b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
+            )
             .await
             .unwrap();
         let mut word = [0; 4];
         stream.read_exact(&mut word).await.unwrap();
         stream.write_all(&word).await.unwrap();
     });
-    let proxy =
-        Running::start(outbound(vec![route("/", to("c"))], vec![cluster("c", &[addr])])).await;
+    let proxy = Running::start(outbound(vec![route("/", to("c"))], vec![cluster("c", &[addr])])).await;
     let mut stream = TcpStream::connect(proxy.addr("out")).await.unwrap();
-    let ask = |kind: &str| format!("GET /ws HTTP/1.1\r\nhost: service\r\nconnection: upgrade\r\nupgrade: {kind}\r\n\r\n");
+    let ask = |kind: &str| {
+        format!("GET /ws HTTP/1.1\r\nhost: service\r\nconnection: upgrade\r\nupgrade: {kind}\r\n\r\n")
+    };
     stream.write_all(ask("websocket").as_bytes()).await.unwrap();
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -342,11 +355,8 @@ async fn a_mirror_gets_a_copy_and_never_touches_the_answer() {
     };
     let action = forward(Forward { mirrors: vec![mirror("shadow"), mirror("dead")], ..Forward::to("c") });
     let dead = { tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap() };
-    let clusters = vec![
-        cluster("c", &[upstream.addr]),
-        cluster("shadow", &[shadow.addr]),
-        cluster("dead", &[dead]),
-    ];
+    let clusters =
+        vec![cluster("c", &[upstream.addr]), cluster("shadow", &[shadow.addr]), cluster("dead", &[dead])];
     let proxy = Running::start(outbound(vec![route("/", action)], clusters)).await;
     let post = Request::post("/")
         .header("host", "service:80")

@@ -95,12 +95,17 @@ async fn two_proxies_prove_who_they_are() {
     let app = echo().await;
     let server =
         Running::with(inbound(app.addr, vec![tls_chain(vec![])]), fixed(&ca.issue("server")), |_| {}).await;
-    let client = Running::with(to_peer(server.addr("in"), "server"), fixed(&ca.issue("client")), |_| {}).await;
+    let client =
+        Running::with(to_peer(server.addr("in"), "server"), fixed(&ca.issue("client")), |_| {}).await;
     let mut caller = Caller::http1(client.addr("out")).await;
     for _ in 0..3 {
         let answer = caller.send(request("/")).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
-        assert!(answer.body.starts_with("By=spiffe://cluster.local/ns/default/sa/server;Hash="), "{}", answer.body);
+        assert!(
+            answer.body.starts_with("By=spiffe://cluster.local/ns/default/sa/server;Hash="),
+            "{}",
+            answer.body
+        );
         let end = ";Subject=\"\";URI=spiffe://cluster.local/ns/default/sa/client";
         assert!(answer.body.ends_with(end), "{}", answer.body);
         assert!(!answer.headers.contains_key("x-envoy-peer-metadata"), "metadata does not reach the caller");
@@ -115,7 +120,8 @@ async fn a_server_with_another_identity_is_refused() {
     let app = echo().await;
     let server =
         Running::with(inbound(app.addr, vec![tls_chain(vec![])]), fixed(&ca.issue("mallory")), |_| {}).await;
-    let client = Running::with(to_peer(server.addr("in"), "server"), fixed(&ca.issue("client")), |_| {}).await;
+    let client =
+        Running::with(to_peer(server.addr("in"), "server"), fixed(&ca.issue("client")), |_| {}).await;
     let answer = get(client.addr("out"), "/").await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(answer.body.contains("TLS"), "{}", answer.body);
@@ -146,7 +152,8 @@ async fn permissive_takes_both_and_strict_takes_mtls_alone() {
     let app = echo().await;
     let both = inbound(app.addr, vec![tls_chain(vec![]), plain_chain()]);
     let server = Running::with(both, fixed(&ca.issue("server")), |_| {}).await;
-    let client = Running::with(to_peer(server.addr("in"), "server"), fixed(&ca.issue("client")), |_| {}).await;
+    let client =
+        Running::with(to_peer(server.addr("in"), "server"), fixed(&ca.issue("client")), |_| {}).await;
     assert!(get(client.addr("out"), "/").await.body.contains("sa/client"));
     assert_eq!(get(server.addr("in"), "/").await.body, "no certificate");
 
@@ -178,7 +185,8 @@ async fn a_policy_allows_one_caller_and_takes_effect_on_open_connections() {
     let app = echo().await;
     let snapshot = inbound(app.addr, vec![tls_chain(vec![allow("client")])]);
     let server = Running::with(snapshot, fixed(&ca.issue("server")), |_| {}).await;
-    let client = Running::with(to_peer(server.addr("in"), "server"), fixed(&ca.issue("client")), |_| {}).await;
+    let client =
+        Running::with(to_peer(server.addr("in"), "server"), fixed(&ca.issue("client")), |_| {}).await;
     let mut caller = Caller::http1(client.addr("out")).await;
     assert_eq!(caller.send(request("/")).await.status, StatusCode::OK);
     server.push(inbound(app.addr, vec![tls_chain(vec![allow("somebody-else")])]), "denied").await;
@@ -225,7 +233,8 @@ async fn chains_with_tls_wait_for_the_first_credential() {
     let ca = Authority::new();
     let app = echo().await;
     let (send, identity) = watch::channel();
-    let node = mesh_core::node::Node::new(mesh_core::node::NodeKind::Sidecar, [127, 0, 0, 1].into(), "s", "default");
+    let node =
+        mesh_core::node::Node::new(mesh_core::node::NodeKind::Sidecar, [127, 0, 0, 1].into(), "s", "default");
     let mut settings = mesh_proxy::Settings::new(node);
     settings.workers = 1;
     let config = Watch::fixed(Arc::new(inbound(app.addr, vec![tls_chain(vec![])])));

@@ -10,9 +10,7 @@ pub(crate) use upstream::{Upstream, text};
 
 use ::http::StatusCode;
 use mesh_core::credential::Credential;
-use mesh_core::model::cluster::{
-    Balance, CircuitLimits, Cluster, ClusterTransport, Discovery, UpstreamHttp,
-};
+use mesh_core::model::cluster::{Balance, CircuitLimits, Cluster, ClusterTransport, Discovery, UpstreamHttp};
 use mesh_core::model::endpoint::{Endpoint, Endpoints, Locality, WorkloadRef};
 use mesh_core::model::http::{
     Codec, ForwardClientCert, HttpFilter, HttpManager, PathNormalization, RouteSource,

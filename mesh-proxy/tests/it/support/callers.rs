@@ -43,7 +43,10 @@ impl Caller {
         Self::Http2(sender)
     }
 
-    pub(crate) async fn try_send(&mut self, request: Request<RequestBody>) -> hyper::Result<Response<Incoming>> {
+    pub(crate) async fn try_send(
+        &mut self,
+        request: Request<RequestBody>,
+    ) -> hyper::Result<Response<Incoming>> {
         match self {
             Self::Http1(sender) => {
                 sender.ready().await?;

@@ -103,7 +103,8 @@ impl Upstream {
                         let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
                         let _ = builder.serve_connection(io, service).await;
                     } else {
-                        let _ = hyper::server::conn::http1::Builder::new().serve_connection(io, service).await;
+                        let _ =
+                            hyper::server::conn::http1::Builder::new().serve_connection(io, service).await;
                     }
                 });
             }
@@ -129,11 +130,5 @@ async fn seen(request: Request<Incoming>) -> Seen {
         }
         Err(_) => (Bytes::new(), None),
     };
-    Seen {
-        uri: parts.uri,
-        version: parts.version,
-        headers: parts.headers,
-        body,
-        trailers,
-    }
+    Seen { uri: parts.uri, version: parts.version, headers: parts.headers, body, trailers }
 }
