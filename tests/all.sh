@@ -27,7 +27,7 @@ wanted() {
   [[ $without != *",$1,"* ]]
 }
 
-for name in ${MESH_WITHOUT//,/ }; do
+for name in $(tr , " " <<<"${MESH_WITHOUT:-}"); do
   [[ " ${peers[*]} " == *" $name "* ]] || {
     echo "error: MESH_WITHOUT names '$name'; the peers are: ${peers[*]}" >&2
     exit 2

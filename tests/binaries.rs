@@ -1,7 +1,7 @@
 //! The example binaries as a platform engineer uses them: flags, exit codes, signals, and a mesh of processes.
 #![allow(clippy::expect_used, reason = "a broken test must fail")]
 
-use mesh_tests::assembled::Echo;
+use mesh_tests::assembled::{Assembled, Echo, Workload};
 use mesh_tests::binary::binary;
 use mesh_tests::bookinfo::Bookinfo;
 use mesh_tests::loopback::Folder;
@@ -110,6 +110,38 @@ async fn a_mesh_of_processes_carries_a_request_over_mutual_tls() {
             .expect("JSON");
     let uri = &certs["certificates"][0]["cert_chain"][0]["subject_alt_names"][0]["uri"];
     assert_eq!(uri, "spiffe://cluster.local/ns/default/sa/echo", "{certs}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_with_the_token_of_another_account_gets_neither_configuration_nor_an_identity() {
+    let config = include_str!("config/echo.yaml").replace("UPSTREAM", "1");
+    let mesh = Assembled::start(&config).await;
+    let token = mesh.token("default", "somebody-else").await;
+    let workload = Workload {
+        kind: "sidecar",
+        name: "echo-v1",
+        namespace: "default",
+        service_account: "echo",
+        labels: "app=echo,version=v1",
+        at: 1,
+    };
+    let proxy = mesh.start_proxy(workload, token).await;
+    until("both refusals are in its log", || async {
+        let log = proxy.peer.log().await;
+        (log.contains("the token proves default/somebody-else")
+            && log.contains("its certificate is not used"))
+        .then_some(())
+    })
+    .await;
+    assert!(http::text(proxy.admin, "/ready").await.is_err(), "it is not ready");
+}
+
+#[tokio::test]
+async fn a_control_plane_without_a_folder_does_not_start() {
+    let args = ["--config", "/no/such/folder", "--grpc", "127.0.0.1:0", "--grpc-tls", "127.0.0.1:0"];
+    let (code, _, error) = exit_code("control-plane", &args).await;
+    assert_eq!(code, Some(1));
+    assert!(error.contains("/no/such/folder is not a folder"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -184,3 +184,27 @@ async fn the_mesh_goes_on_without_its_control_plane_until_certificates_expire() 
     assert_eq!(bookinfo.versions(50).await.values().sum::<usize>(), 50);
     bookinfo.mesh.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mesh_with_a_trust_domain_of_its_own_works_and_its_identities_carry_it() {
+    let bookinfo =
+        Bookinfo::with_files(&[("mesh-config.yaml", include_str!("config/trust-domain.yaml"))]).await;
+    // The rules of the sample name principals of cluster.local, which nobody is any more.
+    for policy in ["productpage", "reviews"] {
+        let rule = format!(
+            "apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {{ name: {policy}-for-all, namespace: default }}
+spec:
+  selector: {{ matchLabels: {{ app: {policy} }} }}
+  rules: [{{ from: [{{ source: {{ principals: [\"example.org/*\"] }} }}] }}]
+"
+        );
+        bookinfo.config.write(&format!("{policy}-for-all.yaml"), &rule);
+    }
+    until("reviews answer", || async { bookinfo.version(&[]).await.ok() }).await;
+    let (_, admin) = bookinfo.mesh.admin_addrs().remove(0);
+    let certs = http::text(admin, "/certs").await.expect("certificates");
+    assert!(certs.contains("spiffe://example.org/ns/"), "{certs}");
+    bookinfo.mesh.stop().await;
+}

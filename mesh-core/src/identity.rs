@@ -94,7 +94,7 @@ pub enum InvalidSpiffeId {
     /// The path is not `/ns/<namespace>/sa/<service-account>`.
     #[error("a mesh identity has the path /ns/<namespace>/sa/<service-account>")]
     Path,
-    /// A byte that no namespace or account may hold: a control byte, a space, `%`, `?` or `#`.
+    /// A byte that SPIFFE does not allow: segments are made of letters, digits, `.`, `-` and `_`.
     #[error("byte {at} is not legal in a SPIFFE id")]
     Byte {
         /// Offset of the first illegal byte.
@@ -151,9 +151,10 @@ impl FromStr for SpiffeId {
 
     fn from_str(s: &str) -> Result<Self, Self::Err> {
         let rest = s.strip_prefix(SCHEME).ok_or(InvalidSpiffeId::Scheme)?;
-        let illegal = |b: u8| b <= b' ' || b >= 0x7f || matches!(b, b'%' | b'?' | b'#' | b'\\');
-        if let Some(at) = s.bytes().position(illegal) {
-            return Err(InvalidSpiffeId::Byte { at });
+        // Nothing that could end a field of `x-forwarded-client-cert` or a pattern of a policy.
+        let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'/');
+        if let Some(at) = rest.bytes().position(|b| !legal(b)) {
+            return Err(InvalidSpiffeId::Byte { at: SCHEME.len() + at });
         }
         let parts: Vec<&str> = rest.split('/').collect();
         let [trust_domain, "ns", namespace, "sa", account] = parts.as_slice() else {
@@ -208,6 +209,10 @@ mod tests {
     fn a_nul_byte_or_an_escape_never_becomes_part_of_an_identity() {
         assert_eq!("spiffe://td/ns/a/sa/b\0c".parse::<SpiffeId>(), Err(InvalidSpiffeId::Byte { at: 21 }));
         assert!(matches!("spiffe://td/ns/a/sa/b%2f".parse::<SpiffeId>(), Err(InvalidSpiffeId::Byte { .. })));
+        assert!(matches!(
+            "spiffe://td/ns/a/sa/b;URI=c".parse::<SpiffeId>(),
+            Err(InvalidSpiffeId::Byte { .. })
+        ));
         assert!(SpiffeId::new(&TrustDomain::default(), "a/sa/b", "c").is_err());
     }
 

@@ -81,6 +81,20 @@ impl Assembled {
 
     /// Starts a proxy over the control plane's TLS port, and waits until it is ready.
     pub async fn proxy(&self, of: Workload<'_>) -> ProxyProcess {
+        let token = self.token(of.namespace, of.service_account).await;
+        let mut proxy = self.start_proxy(of, token).await;
+        let from = std::time::Instant::now();
+        while http::text(proxy.admin, "/ready").await.is_err() {
+            proxy.peer.assert_running().await;
+            let log = proxy.peer.log().await;
+            assert!(from.elapsed().as_secs() < 30, "{} is not ready; its log:\n{log}", of.name);
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        proxy
+    }
+
+    /// Starts a proxy with a token of the caller's choice, and does not wait for it.
+    pub async fn start_proxy(&self, of: Workload<'_>, token: PathBuf) -> ProxyProcess {
         let admin = self.net.addr(of.at, 15000);
         let mut command = Command::new(binary("proxy").await);
         command.arg(of.kind);
@@ -95,20 +109,9 @@ impl Assembled {
             of.service_account,
         ]);
         command.args(["--ip", &self.net.ip(of.at).to_string(), "--labels", of.labels, "--workers", "2"]);
-        command.arg("--token").arg(self.token(of.namespace, of.service_account).await);
+        command.arg("--token").arg(token);
         command.args(["--admin", &admin.to_string(), "--status", &self.net.addr(of.at, 15021).to_string()]);
-        let mut peer = Peer::start(of.name, &mut command);
-        let from = std::time::Instant::now();
-        while http::text(admin, "/ready").await.is_err() {
-            peer.assert_running().await;
-            assert!(
-                from.elapsed().as_secs() < 30,
-                "{} is not ready; its log:\n{}",
-                of.name,
-                peer.log().await
-            );
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
+        let peer = Peer::start(of.name, &mut command);
         ProxyProcess { peer, admin }
     }
 }

@@ -32,8 +32,20 @@ impl Bookinfo {
 
     /// Starts it with other programs in the place of some proxies.
     pub async fn without(proxies: &[&str]) -> Self {
+        Self::start_as(proxies, &[]).await
+    }
+
+    /// Starts it with further files of configuration, by name.
+    pub async fn with_files(files: &[(&str, &str)]) -> Self {
+        Self::start_as(&[], files).await
+    }
+
+    async fn start_as(proxies: &[&str], files: &[(&str, &str)]) -> Self {
         let net = Loopback::new();
         let config = net.folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/bookinfo/config"));
+        for (name, text) in files {
+            config.write(name, text);
+        }
         let mesh = Mesh::start(Options {
             config: config.path().to_owned(),
             state: None,

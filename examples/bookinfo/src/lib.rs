@@ -16,3 +16,6 @@ pub mod table;
 
 /// The configuration folder of this checkout.
 pub const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config");
+
+/// The folder of the keys, below this checkout's build output.
+pub const STATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/bookinfo");

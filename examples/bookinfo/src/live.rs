@@ -39,6 +39,7 @@ pub(crate) fn print_places(mesh: &Mesh, config: &Path, state: &Path) {
     if let Some(pages) = mesh.control_plane().http_addr() {
         lines.push(("".into(), format!("http://{pages}   /debug/syncz, /debug/findings, /metrics")));
     }
+    let state = state.canonicalize().unwrap_or_else(|_| state.to_owned());
     lines.push(("keys".into(), state.display().to_string()));
     for (i, (member, admin)) in mesh.admin_addrs().into_iter().enumerate() {
         let head = if i == 0 { "proxies" } else { "" };

@@ -37,7 +37,7 @@ struct Args {
     #[arg(long, value_name = "RPS", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rate: u32,
     /// Folder of the CA's keys, so that `meshctl token --state` can make tokens for the running mesh.
-    #[arg(long, value_name = "DIR", default_value_os_t = std::env::temp_dir().join("mesh-bookinfo"))]
+    #[arg(long, value_name = "DIR", default_value = bookinfo::STATE)]
     state: PathBuf,
     #[command(flatten)]
     log: LogArgs,

@@ -8,6 +8,7 @@
 //!
 //! A program embeds it by [`ControlPlane::start`]; the binary beside this library does nothing else.
 
+mod callers;
 mod compiler;
 mod debug;
 mod findings;
@@ -18,6 +19,7 @@ pub use findings::Findings;
 
 use mesh_ca::{Authority, TokenIssuer};
 use mesh_cli::http::HttpServer;
+use mesh_core::identity::TrustDomain;
 use mesh_core::source::FolderSource;
 use std::io;
 use std::net::SocketAddr;
@@ -46,6 +48,19 @@ pub struct Options {
 /// Why a control plane did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// There is no folder of resources. A control plane without one would give every proxy an empty
+    /// configuration, and take its policies away.
+    #[error("{0} is not a folder; name the folder of resources with --config")]
+    Config(PathBuf),
+    /// `meshConfig.trustDomain` is none.
+    #[error("meshConfig.trustDomain {trust_domain:?} is none")]
+    TrustDomain {
+        /// What is written.
+        trust_domain: String,
+        /// Why.
+        #[source]
+        cause: mesh_core::identity::InvalidTrustDomain,
+    },
     /// The keys cannot be read or written.
     #[error("cannot use the keys in {path}")]
     State {
@@ -89,16 +104,25 @@ impl ControlPlane {
     /// Reads the configuration and the keys, binds the addresses, and serves.
     ///
     /// # Errors
-    /// If the keys cannot be read, or an address cannot be bound. Mistakes in resources are findings, not
-    /// errors; so is a folder that is not there, which is read as soon as it appears.
+    /// If there is no such folder, the keys cannot be read, or an address cannot be bound. Mistakes in
+    /// resources are findings, not errors.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let (authority, tokens) = keys(&options)?;
+        if !options.config.is_dir() {
+            return Err(StartError::Config(options.config));
+        }
         let source = FolderSource::open(&options.config).await;
+        let trust_domain = trust_domain(&source)?;
+        let (authority, tokens) = keys(&options, &trust_domain)?;
         let mut tasks = JoinSet::new();
         let findings = Findings::new(options.print_findings);
         tasks.spawn(findings.clone().follow_source(source.findings()));
         let compiler = Compiler::new(source.world(), findings.clone());
-        let xds = mesh_xds::Server::new(compiler.clone());
+        let issuer = tokens.clone();
+        let xds = mesh_xds::Server::builder(compiler.clone())
+            .authorize(move |node, metadata, extensions| {
+                callers::authorize(&issuer, serve::is_tls(extensions), node, metadata)
+            })
+            .build();
         let servers = serve::Servers::start(&options, &xds, &authority, &tokens).await?;
 
         let http = match options.http {
@@ -187,18 +211,31 @@ impl ControlPlane {
     }
 }
 
-fn keys(options: &Options) -> Result<(Arc<Authority>, Arc<TokenIssuer>), StartError> {
+/// The mesh's, as it is configured now. Identities are made of it, so it holds until the next start.
+fn trust_domain(source: &FolderSource) -> Result<TrustDomain, StartError> {
+    let world = source.world().current().unwrap_or_default();
+    let written = &world.mesh().trust_domain;
+    // Istio writes `@` as `.`, since SPIFFE has no place for it.
+    written
+        .replace('@', ".")
+        .parse()
+        .map_err(|cause| StartError::TrustDomain { trust_domain: written.clone(), cause })
+}
+
+fn keys(
+    options: &Options,
+    trust_domain: &TrustDomain,
+) -> Result<(Arc<Authority>, Arc<TokenIssuer>), StartError> {
     let place = options.state.as_ref().map_or_else(|| "memory".to_owned(), |p| p.display().to_string());
     let state =
         |cause: Box<dyn std::error::Error + Send + Sync>| StartError::State { path: place.clone(), cause };
-    let trust_domain = mesh_core::identity::TrustDomain::default();
     if let Some(dir) = &options.state {
-        let authority = Authority::open(dir, trust_domain).map_err(|e| state(e.into()))?;
+        let authority = Authority::open(dir, trust_domain.clone()).map_err(|e| state(e.into()))?;
         let tokens = TokenIssuer::open(dir).map_err(|e| state(e.into()))?;
         return Ok((Arc::new(authority), Arc::new(tokens)));
     }
     tracing::warn!("no --state: the CA's key lives in memory, and a restart makes a new root of trust");
-    let authority = Authority::in_memory(trust_domain).map_err(|e| state(e.into()))?;
+    let authority = Authority::in_memory(trust_domain.clone()).map_err(|e| state(e.into()))?;
     let tokens = TokenIssuer::in_memory().map_err(|e| state(e.into()))?;
     Ok((Arc::new(authority), Arc::new(tokens)))
 }

@@ -59,7 +59,7 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return mesh_cli::fail(&error),
     };
-    runtime.block_on(async {
+    let code = runtime.block_on(async {
         let mut control_plane = match ControlPlane::start(options).await {
             Ok(control_plane) => control_plane,
             Err(error) => return mesh_cli::fail(&error),
@@ -70,5 +70,8 @@ fn main() -> ExitCode {
         }
         control_plane.stop().await;
         ExitCode::SUCCESS
-    })
+    });
+    // What still blocks (a name being resolved, a file being read) is not waited for.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(100));
+    code
 }

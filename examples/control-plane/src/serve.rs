@@ -1,16 +1,21 @@
 //! The gRPC ports: xDS and the CA, in plain text and over TLS.
 
+mod tls;
+
 use crate::{Options, StartError};
-use mesh_ca::authority::CONTROL_PLANE_NAMES;
+use mesh_ca::clock::SystemClock;
 use mesh_ca::{Authority, CertificateService, TokenIssuer};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
+use tls::Certificate;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio_stream::wrappers::TcpListenerStream;
-use tonic::transport::{Identity, Server, ServerTlsConfig};
+use tokio_stream::Stream;
+use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
+use tonic::transport::server::{Connected, TcpConnectInfo, TlsConnectInfo};
 
 /// The running ports.
 #[derive(Debug)]
@@ -25,6 +30,8 @@ pub(crate) struct Servers {
 
 /// How long open streams may take to end once the control plane stops.
 const STOP_WITHIN: Duration = Duration::from_millis(300);
+/// TLS connections that wait for the server to take them; it does so at once.
+const QUEUE: usize = 16;
 
 impl Servers {
     pub(crate) async fn start(
@@ -46,36 +53,47 @@ impl Servers {
 
         let (listener, addr) = bind(options.grpc, "grpc").await?;
         servers.grpc = addr;
-        servers.spawn(mesh_xds::server::transport(), listener, xds, &ca, stopped.clone());
+        servers.serve(TcpListenerStream::new(listener), stopped.clone());
         if let Some(addr) = options.grpc_tls {
             let (listener, addr) = bind(addr, "grpc-tls").await?;
             servers.grpc_tls = Some(addr);
-            let tls = mesh_xds::server::transport()
-                .tls_config(tls(authority, addr)?)
-                .map_err(|e| StartError::Tls(e.into()))?;
-            servers.spawn(tls, listener, xds, &ca, stopped);
+            let certificate = Certificate::issue(authority.clone(), addr.ip(), Arc::new(SystemClock))
+                .map_err(StartError::Tls)?;
+            let acceptor = certificate.acceptor().map_err(StartError::Tls)?;
+            let (to, incoming) = mpsc::channel(QUEUE);
+            servers.spawn_until(stopped.clone(), certificate.renew());
+            servers.spawn_until(stopped.clone(), tls::accept(listener, acceptor, to));
+            servers.serve(ReceiverStream::new(incoming), stopped);
         }
         Ok(servers)
     }
 
-    fn spawn(
-        &mut self,
-        mut builder: Server,
-        listener: TcpListener,
-        xds: &mesh_xds::Server,
-        ca: &CertificateService,
-        mut stopped: watch::Receiver<bool>,
-    ) {
-        let serve = builder.add_service(xds.service()).add_service(ca.clone()).serve_with_incoming_shutdown(
-            TcpListenerStream::new(listener),
-            async move {
-                // An error means that the control plane was dropped, which ends it just as well.
-                let _ = stopped.wait_for(|stop| *stop).await;
-            },
-        );
+    fn serve<I, IO, E>(&mut self, incoming: I, stopped: watch::Receiver<bool>)
+    where
+        I: Stream<Item = Result<IO, E>> + Send + 'static,
+        IO: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
+    {
+        let serve = mesh_xds::server::transport()
+            .add_service(self.xds.service())
+            .add_service(self.ca.clone())
+            .serve_with_incoming_shutdown(incoming, wait(stopped));
         self.tasks.spawn(async move {
             if let Err(error) = serve.await {
                 tracing::error!(error = &error as &dyn std::error::Error, "a gRPC port ended");
+            }
+        });
+    }
+
+    fn spawn_until(
+        &mut self,
+        stopped: watch::Receiver<bool>,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = wait(stopped) => {}
+                () = task => {}
             }
         });
     }
@@ -98,12 +116,13 @@ async fn bind(addr: SocketAddr, flag: &'static str) -> Result<(TcpListener, Sock
     Ok((listener, bound))
 }
 
-/// The control plane's own certificate, signed by its own CA. It names what proxies may call it by.
-fn tls(authority: &Authority, addr: SocketAddr) -> Result<ServerTlsConfig, StartError> {
-    let ip = addr.ip().to_string();
-    let names = CONTROL_PLANE_NAMES.iter().copied().chain([ip.as_str()]);
-    let credential =
-        authority.server_credential(names, SystemTime::now()).map_err(|e| StartError::Tls(e.into()))?;
-    let identity = Identity::from_pem(&credential.chain, credential.key.as_bytes());
-    Ok(ServerTlsConfig::new().identity(identity))
+async fn wait(mut stopped: watch::Receiver<bool>) {
+    // An error means that the control plane was dropped, which ends it just as well.
+    let _ = stopped.wait_for(|stop| *stop).await;
+}
+
+/// Whether the request came over TLS: the CA and xDS ask for more on such a port, where others can call.
+#[allow(dead_code, reason = "the xDS authorization calls it")]
+pub(crate) fn is_tls(extensions: &tonic::Extensions) -> bool {
+    extensions.get::<TlsConnectInfo<TcpConnectInfo>>().is_some()
 }

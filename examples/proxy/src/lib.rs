@@ -7,7 +7,9 @@
 //!
 //! A program embeds it by [`Running::start`]; the binary beside this library does nothing else.
 
+use mesh_core::credential::Credential;
 use mesh_core::node::{Node, NodeKind};
+use mesh_core::watch::{self, Watch};
 use mesh_proxy::{Proxy, ProxyHandle, Settings};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -132,6 +134,14 @@ impl Running {
         });
 
         let mut xds = mesh_xds::Client::builder(&options.control_plane, node.clone());
+        xds = match options.token.clone() {
+            None => xds,
+            Some(Token::Text(token)) => xds.token(token),
+            // Read again for every stream, as tokens are renewed.
+            Some(Token::File(path)) => {
+                xds.token_from(move || Ok(std::fs::read_to_string(&path)?.trim().to_owned()))
+            }
+        };
         if let Some(root) = &root {
             xds = xds.root_certificate(root);
         }
@@ -144,7 +154,8 @@ impl Running {
                 if let Some(root) = root {
                     ca = ca.root_cert_pem(root);
                 }
-                ca.connect().await.map_err(|e| refused(e.into()))?
+                let credentials = ca.connect().await.map_err(|e| refused(e.into()))?;
+                only_of(&options, credentials)
             }
         };
 
@@ -188,4 +199,31 @@ impl Running {
     pub async fn stop(self) {
         self.handle.drain_and_stop(DRAIN).await;
     }
+}
+
+/// The credentials of the account that the proxy says it is, and no others: a token of another account would
+/// make it somebody else without anybody noticing.
+fn only_of(options: &Options, mut credentials: Watch<Credential>) -> Watch<Credential> {
+    let (sender, checked) = watch::channel();
+    let (namespace, account) = (options.namespace.clone(), options.service_account.clone());
+    tokio::spawn(async move {
+        let mut next = credentials.ready().await;
+        while let Ok(credential) = next {
+            let id = &credential.identity;
+            if (id.namespace(), id.service_account()) == (namespace.as_str(), account.as_str()) {
+                sender.send(credential);
+            } else {
+                tracing::error!(
+                    identity = %id,
+                    "the token is of another account than --namespace {namespace} --service-account {account}: \
+                     its certificate is not used"
+                );
+            }
+            next = tokio::select! {
+                next = credentials.changed() => next,
+                () = sender.closed() => return,
+            };
+        }
+    });
+    checked
 }

@@ -39,7 +39,7 @@ enum Kind {
 #[derive(clap::Args, Debug)]
 struct ProxyArgs {
     /// The control plane, such as http://127.0.0.1:15010 or https://127.0.0.1:15012.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = url)]
     control_plane: String,
     /// Namespace of the workload.
     #[arg(long, value_name = "NS")]
@@ -80,6 +80,13 @@ fn label(text: &str) -> Result<(String, String), String> {
     }
 }
 
+fn url(text: &str) -> Result<String, String> {
+    match text.split_once("://") {
+        Some(("http" | "https", host)) if !host.is_empty() => Ok(text.to_owned()),
+        _ => Err("it is not http://HOST:PORT or https://HOST:PORT".to_owned()),
+    }
+}
+
 fn main() -> ExitCode {
     let args = Args::parse();
     let set_level = mesh_cli::init_logging(&args.log, "info");
@@ -106,7 +113,7 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return mesh_cli::fail(&error),
     };
-    runtime.block_on(async {
+    let code = runtime.block_on(async {
         let running = match Running::start(options).await {
             Ok(running) => running,
             Err(error) => return mesh_cli::fail(&error),
@@ -120,5 +127,8 @@ fn main() -> ExitCode {
         }
         running.stop().await;
         ExitCode::SUCCESS
-    })
+    });
+    // What still blocks (a name being resolved, a file being read) is not waited for.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(100));
+    code
 }

@@ -5,7 +5,7 @@
 //! DENY and does not match under ALLOW, so ignorance never opens a door.
 
 use crate::identity::SpiffeId;
-use crate::model::matcher::RequestHead;
+use crate::model::matcher::{Reading, RequestHead};
 use crate::model::rbac::{Permission, Principal, Rbac, RbacAction, RbacPolicy};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Not;
@@ -36,7 +36,8 @@ pub enum Decision<'r> {
     AllowedByDefault,
     /// Denied by this rule.
     DeniedBy(&'r RbacPolicy),
-    /// Denied by this rule, which needs to see a request where only a connection is seen.
+    /// Denied by this rule, which cannot be evaluated: it needs to see a request where only a connection is
+    /// seen, or a header's value where its bytes are no text.
     DeniedUnevaluable(&'r RbacPolicy),
     /// Denied, since there are ALLOW policies and none matches.
     DeniedNoneMatched,
@@ -89,6 +90,16 @@ impl From<bool> for Truth {
     }
 }
 
+impl From<Reading> for Truth {
+    fn from(reading: Reading) -> Self {
+        match reading {
+            Reading::Matches => Self::Yes,
+            Reading::Differs => Self::No,
+            Reading::Unreadable => Self::Unknown,
+        }
+    }
+}
+
 impl Not for Truth {
     type Output = Self;
 
@@ -133,8 +144,8 @@ fn permission(want: &Permission, facts: &RequestFacts<'_>) -> Truth {
         Permission::Or(parts) => any(parts, |p| permission(p, facts)),
         Permission::Not(part) => !permission(part, facts),
         Permission::Any => Truth::Yes,
-        Permission::Header(header) => of_head(facts, |head| header.matches(head)),
-        Permission::Path(path) => of_head(facts, |head| path.matches(head.path_only())),
+        Permission::Header(header) => of_head(facts, |head| header.read(head).into()),
+        Permission::Path(path) => of_head(facts, |head| path.matches(head.path_only()).into()),
         Permission::DestinationIp(net) => net.contains(&facts.destination.ip()).into(),
         Permission::DestinationPort(port) => (facts.destination.port() == *port).into(),
         Permission::ServerName(name) => facts.server_name.is_some_and(|sni| name.matches(sni)).into(),
@@ -151,12 +162,12 @@ fn principal(want: &Principal, facts: &RequestFacts<'_>) -> Truth {
         Principal::Authenticated(Some(name)) => facts.peer.is_some_and(|id| name.matches(id.uri())).into(),
         Principal::DirectRemoteIp(net) => net.contains(&facts.direct_remote).into(),
         Principal::RemoteIp(net) => net.contains(&facts.remote).into(),
-        Principal::Header(header) => of_head(facts, |head| header.matches(head)),
+        Principal::Header(header) => of_head(facts, |head| header.read(head).into()),
     }
 }
 
-fn of_head(facts: &RequestFacts<'_>, test: impl FnOnce(&RequestHead<'_>) -> bool) -> Truth {
-    facts.head.as_ref().map_or(Truth::Unknown, |head| test(head).into())
+fn of_head(facts: &RequestFacts<'_>, test: impl FnOnce(&RequestHead<'_>) -> Truth) -> Truth {
+    facts.head.as_ref().map_or(Truth::Unknown, test)
 }
 
 #[cfg(test)]

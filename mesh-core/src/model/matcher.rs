@@ -251,11 +251,66 @@ impl HeaderMatch {
         match (&self.value, value) {
             (ValueMatch::Present(want), found) => (*want == found.is_some()) != self.invert,
             (_, None) => false,
-            (ValueMatch::String(want), Some(text)) => want.matches(text) != self.invert,
-            (ValueMatch::Range { start, end }, Some(text)) => {
-                text.parse::<i64>().is_ok_and(|n| (*start..*end).contains(&n)) != self.invert
+            (value, Some(text)) => value.takes(text) != self.invert,
+        }
+    }
+}
+
+/// What a header is to a rule that must not be walked around.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// It is as wanted.
+    Matches,
+    /// It is not.
+    Differs,
+    /// It holds bytes that are not text, so nobody can say.
+    Unreadable,
+}
+
+impl HeaderMatch {
+    /// As [`matches`](Self::matches), for authorization: each value of a repeated header counts by itself as
+    /// well as all of them joined, so that a second value hides nothing, and bytes that are not text are
+    /// neither absent nor a match.
+    pub fn read(&self, head: &RequestHead<'_>) -> Reading {
+        let HeaderKey::Name(name) = &self.name else { return self.matches(head).into() };
+        let ValueMatch::Present(want) = &self.value else { return self.read_values(name, head) };
+        ((*want == head.headers.contains_key(name)) != self.invert).into()
+    }
+
+    fn read_values(&self, name: &HeaderName, head: &RequestHead<'_>) -> Reading {
+        let as_wanted = Self { invert: false, ..self.clone() };
+        let mut found = as_wanted.matches(head);
+        let mut unreadable = false;
+        let mut absent = !self.absent_is_empty;
+        for value in head.headers.get_all(name) {
+            absent = false;
+            match std::str::from_utf8(value.as_bytes()) {
+                Ok(text) => found |= as_wanted.value.takes(text),
+                Err(_) => unreadable = true,
             }
         }
+        match found {
+            true => (!self.invert).into(),
+            false if unreadable => Reading::Unreadable,
+            // Absent is never a match, inverted or not.
+            false => (self.invert && !absent).into(),
+        }
+    }
+}
+
+impl ValueMatch {
+    fn takes(&self, text: &str) -> bool {
+        match self {
+            Self::Present(want) => *want,
+            Self::String(want) => want.matches(text),
+            Self::Range { start, end } => text.parse::<i64>().is_ok_and(|n| (*start..*end).contains(&n)),
+        }
+    }
+}
+
+impl From<bool> for Reading {
+    fn from(matches: bool) -> Self {
+        if matches { Self::Matches } else { Self::Differs }
     }
 }
 

@@ -29,9 +29,24 @@ fn header_match(name: HeaderKey, text: &str, ignore_case: bool) -> HeaderMatch {
     HeaderMatch::string(name, StringMatch { pattern: pattern(text), ignore_case })
 }
 
-/// A host; names have no case.
+/// A host; names have no case. One without a port means every port: the router takes `secret.com:80` for
+/// `secret.com`, and a rule that did not would be walked around by writing the port. Stricter than Istio,
+/// which asks its users to list `secret.com:*` as well.
 pub(super) fn host(text: &str) -> Read<Permission> {
-    Ok(Permission::Header(header_match(HeaderKey::Authority, text, true)))
+    let as_written = Permission::Header(header_match(HeaderKey::Authority, text, true));
+    let with_port = match pattern(text) {
+        Pattern::Exact(host) if !has_port(&host) => compile(&format!("(?i){}:[0-9]*", regex::escape(&host)))?,
+        Pattern::Suffix(end) if !has_port(&end) => compile(&format!("(?i).*{}:[0-9]*", regex::escape(&end)))?,
+        _ => return Ok(as_written),
+    };
+    let with_port = HeaderMatch::string(HeaderKey::Authority, Pattern::Regex(with_port).into());
+    Ok(Permission::Or(vec![as_written, Permission::Header(with_port)]))
+}
+
+/// Whether a host ends in `:PORT`; the colons of an IPv6 address in brackets are none.
+fn has_port(host: &str) -> bool {
+    host.rsplit_once(':')
+        .is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()))
 }
 
 pub(super) fn method(text: &str) -> Read<Permission> {
@@ -159,6 +174,33 @@ mod tests {
         let account = service_account("bank/teller*", "shop").unwrap();
         assert!(believes(&account, "spiffe://td/ns/bank/sa/teller-1"));
         assert!(!believes(&account, "spiffe://td/ns/bank/sa/cart"));
+    }
+
+    #[test]
+    fn a_host_without_a_port_means_every_port() {
+        let denied = |rule: &str, authority: &str| {
+            let headers = http::HeaderMap::new();
+            let head = crate::model::matcher::RequestHead {
+                method: &http::Method::GET,
+                scheme: "http",
+                authority,
+                path: "/",
+                headers: &headers,
+            };
+            let takes = |permission: &Permission| match permission {
+                Permission::Header(header) => header.matches(&head),
+                other => panic!("{other:?}"),
+            };
+            match host(rule).unwrap() {
+                Permission::Or(parts) => parts.iter().any(takes),
+                one => takes(&one),
+            }
+        };
+        for authority in ["secret.com", "Secret.com:80", "secret.com:"] {
+            assert!(denied("secret.com", authority), "{authority}");
+        }
+        assert!(denied("*.secret.com", "a.secret.com:8080") && !denied("*.secret.com", "secret.com"));
+        assert!(!denied("secret.com", "secret.com.evil:80") && !denied("secret.com:80", "secret.com:81"));
     }
 
     #[test]

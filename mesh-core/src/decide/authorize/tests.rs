@@ -90,3 +90,47 @@ fn a_rule_about_requests_fails_closed_on_a_connection() {
     );
     assert_eq!(authorize([&elsewhere], &case.connection()), Decision::AllowedByDefault);
 }
+
+fn role() -> Permission {
+    let name = HeaderKey::Name(http::HeaderName::from_static("x-role"));
+    Permission::Header(HeaderMatch::string(name, StringMatch::exact("admin")))
+}
+
+#[test]
+fn a_second_or_an_unreadable_value_does_not_hide_a_denied_one() {
+    let deny = rbac(RbacAction::Deny, vec![policy(role(), Principal::Any)]);
+    let denied = |values: &[&[u8]]| {
+        let mut case = Case::new(None);
+        for value in values {
+            case.headers.append("x-role", http::HeaderValue::from_bytes(value).unwrap());
+        }
+        !authorize([&deny], &case.facts(&Method::GET, "/")).is_allowed()
+    };
+    assert!(denied(&[b"admin"]));
+    assert!(denied(&[b"admin", b"guest"]));
+    assert!(denied(&[b"guest", b"admin"]));
+    assert!(denied(&[b"guest", b"\xff"]), "nobody can say what the second is");
+    assert!(!denied(&[b"guest"]) && !denied(&[]));
+}
+
+#[test]
+fn presence_is_seen_whatever_the_bytes() {
+    let name = HeaderKey::Name(http::HeaderName::from_static("x-any"));
+    let any = HeaderMatch {
+        value: crate::model::matcher::ValueMatch::Present(true),
+        ..HeaderMatch::string(name, StringMatch::exact(""))
+    };
+    let deny = rbac(RbacAction::Deny, vec![policy(Permission::Header(any), Principal::Any)]);
+    let mut case = Case::new(None);
+    case.headers.append("x-any", http::HeaderValue::from_bytes(b"\xe9").unwrap());
+    assert!(!authorize([&deny], &case.facts(&Method::GET, "/")).is_allowed());
+}
+
+#[test]
+fn an_allow_is_not_given_for_what_cannot_be_read() {
+    let not_admin = Permission::Not(Box::new(role()));
+    let allow = rbac(RbacAction::Allow, vec![policy(not_admin, Principal::Any)]);
+    let mut case = Case::new(None);
+    case.headers.append("x-role", http::HeaderValue::from_bytes(b"\xff").unwrap());
+    assert!(!authorize([&allow], &case.facts(&Method::GET, "/")).is_allowed());
+}
