@@ -136,6 +136,22 @@ async fn a_proxy_with_the_token_of_another_account_gets_neither_configuration_no
     assert!(http::text(proxy.admin, "/ready").await.is_err(), "it is not ready");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn services_endpoint_slices_and_pods_of_kubernetes_make_a_mesh_as_well() {
+    let echo = Echo::of(include_str!("config/echo-kubernetes.yaml")).await;
+    let page = http::text(echo.addr, "/hello").await.expect("an answer");
+    assert!(page.contains("spiffe://cluster.local/ns/default/sa/gateway"), "over mutual TLS: {page}");
+    let metrics = http::text(echo.sidecar.admin, "/stats/prometheus").await.expect("metrics");
+    for label in [
+        "reporter=\"destination\"",
+        "destination_workload=\"echo-v1\"",
+        "destination_service=\"echo.default.svc.cluster.local\"",
+        "connection_security_policy=\"mutual_tls\"",
+    ] {
+        assert!(metrics.contains(label), "{label} in:\n{metrics}");
+    }
+}
+
 #[tokio::test]
 async fn a_control_plane_without_a_folder_does_not_start() {
     let args = ["--config", "/no/such/folder", "--grpc", "127.0.0.1:0", "--grpc-tls", "127.0.0.1:0"];

@@ -145,7 +145,8 @@ async fn a_broken_file_is_reported_with_its_line_and_the_last_good_one_stays_in_
 #[tokio::test(flavor = "multi_thread")]
 async fn every_hop_inside_the_mesh_is_mutual_tls() {
     let bookinfo = Bookinfo::start().await;
-    bookinfo.versions(10).await;
+    // Among thirty, some go to version 2, which calls ratings.
+    bookinfo.versions(30).await;
     let mut seen = 0;
     for (member, admin) in bookinfo.mesh.admin_addrs() {
         let metrics = http::text(admin, "/stats/prometheus").await.expect("metrics");
@@ -206,5 +207,56 @@ spec:
     let (_, admin) = bookinfo.mesh.admin_addrs().remove(0);
     let certs = http::text(admin, "/certs").await.expect("certificates");
     assert!(certs.contains("spiffe://example.org/ns/"), "{certs}");
+    bookinfo.mesh.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_permissive_workload_takes_plain_callers_beside_those_with_certificates() {
+    let bookinfo = Bookinfo::start().await;
+    let load = bookinfo.load();
+    load.more(20).await;
+    bookinfo.config.edit("security.yaml", "mode: STRICT", "mode: PERMISSIVE");
+    let reviews = bookinfo.mesh.member("reviews-v1").expect("reviews-v1");
+    let refused = until("plain HTTP is answered", || async {
+        let answer = http::get((reviews.ip, 9080).into(), "/reviews/0", &[]).await.ok()?;
+        Some((answer.status(), String::from_utf8_lossy(answer.body()).into_owned()))
+    })
+    .await;
+    // A caller without a certificate is nobody, and the policy lets the product page alone in.
+    assert_eq!(refused, (::http::StatusCode::FORBIDDEN, "RBAC: access denied".to_owned()));
+    load.more(20).await;
+    assert_eq!(load.stop().await, Vec::<String>::new(), "callers with certificates noticed nothing");
+    bookinfo.mesh.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_mutual_tls_the_metrics_say_so() {
+    let bookinfo = Bookinfo::start().await;
+    bookinfo.config.write(
+        "security.yaml",
+        "apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: { name: default, namespace: default }
+spec: { mtls: { mode: DISABLE } }
+",
+    );
+    let (_, admin) = bookinfo
+        .mesh
+        .admin_addrs()
+        .into_iter()
+        .find(|(member, _)| member.name == "reviews-v1")
+        .expect("reviews-v1");
+    until("requests arrive in plain text", || async {
+        bookinfo.version(&[]).await.ok()?;
+        let metrics = http::text(admin, "/stats/prometheus").await.ok()?;
+        metrics.lines().find(|line| {
+            line.starts_with("istio_requests_total{")
+                && line.contains("reporter=\"destination\"")
+                && line.contains("connection_security_policy=\"none\"")
+                && line.contains("response_code=\"200\"")
+        })?;
+        Some(())
+    })
+    .await;
     bookinfo.mesh.stop().await;
 }

@@ -62,6 +62,6 @@ async fn a_hundred_mebibytes_pass_both_ways_in_flat_memory() {
     }
     let after = (echo.gateway.peak_memory(), echo.sidecar.peak_memory());
     println!("peak memory in KiB, (gateway, sidecar): {before:?} before, {after:?} after 600 MiB");
-    // Sixteen MiB is a sixth of one body, and room for a few HTTP/2 windows and TLS buffers.
-    assert!(after.0 < before.0 + 16 * 1024 && after.1 < before.1 + 16 * 1024, "{before:?} → {after:?} KiB");
+    // A third of one body at the most: HTTP/2 windows, TLS buffers and what the allocator keeps of them.
+    assert!(after.0 < before.0 + 32 * 1024 && after.1 < before.1 + 32 * 1024, "{before:?} → {after:?} KiB");
 }

@@ -1,12 +1,19 @@
 //! Keys on disk: written whole or not at all, readable by their owner alone, never replaced by guesswork.
 //!
+//! The directory and what is public in it (`root-cert.pem` above all) may be read by everybody, so that
+//! proxies of other users find their root there; the umask may forbid it. Whoever can write there
+//! chooses whom the mesh trusts, so a directory or file that others can write is refused, as is a key
+//! that others can read.
+//!
 //! A set of files is committed by one rename: everything is written and synced below `NAME.tmp`, which
 //! becomes `NAME.commit` at once; from there the files move to their places. A crash before that
 //! rename leaves nothing, a crash after it is finished by the next start.
 
+mod access;
+
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -36,6 +43,8 @@ pub enum StateErrorKind {
     Corrupt,
     /// The CA certificate is no longer valid.
     Expired,
+    /// Somebody else may write to the directory or a file, or read a key.
+    Permissions,
 }
 
 impl StateError {
@@ -57,17 +66,22 @@ fn io_error(path: &Path, what: &str, error: &io::Error) -> StateError {
 #[derive(Debug)]
 pub(crate) struct StateDir {
     path: PathBuf,
+    /// Whom all of it must belong to.
+    owner: u32,
 }
 
 impl StateDir {
-    /// Opens the directory, or makes it for its owner alone.
+    /// Opens the directory, or makes it; nobody but its owner may write there.
     pub(crate) fn open(path: &Path) -> Result<Self, StateError> {
         DirBuilder::new()
             .recursive(true)
-            .mode(0o700)
+            .mode(0o755)
             .create(path)
             .map_err(|e| io_error(path, "cannot be created", &e))?;
-        Ok(Self { path: path.to_owned() })
+        let owner = access::effective_uid().map_err(|e| io_error(path, "the user is not known", &e))?;
+        let metadata = fs::metadata(path).map_err(|e| io_error(path, "cannot be read", &e))?;
+        access::check_dir(path, &metadata, owner)?;
+        Ok(Self { path: path.to_owned(), owner })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -115,6 +129,9 @@ impl StateDir {
     /// A file's bytes, wiped when dropped; `None` if there is no such file.
     pub(crate) fn read(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, StateError> {
         let path = self.file(name);
+        if is_key(name) {
+            access::check_link(&self.path, &path)?;
+        }
         let file = match File::open(&path) {
             Ok(file) => file,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -128,13 +145,7 @@ impl StateDir {
                 format!("has {} bytes, more than {MAX_BYTES}", metadata.len()),
             ));
         }
-        if name.ends_with("key.pem") && metadata.mode() & 0o077 != 0 {
-            tracing::warn!(
-                path = %path.display(),
-                mode = format!("{:o}", metadata.mode() & 0o777),
-                "a private key is readable by others than its owner"
-            );
-        }
+        access::check_file(&path, &metadata, self.owner, is_key(name))?;
         // Room for all, so that no reallocation leaves a copy of a key behind.
         let room = usize::try_from(metadata.len()).unwrap_or_default() + 1;
         let mut bytes = Zeroizing::new(Vec::with_capacity(room));
@@ -176,7 +187,8 @@ impl StateDir {
             .map_err(|e| io_error(&staging, "cannot be created", &e))?;
         for (file_name, bytes) in files {
             let path = staging.join(file_name);
-            write_synced(&path, bytes).map_err(|e| io_error(&path, "cannot be written", &e))?;
+            let mode = if is_key(file_name) { 0o600 } else { 0o644 };
+            write_synced(&path, bytes, mode).map_err(|e| io_error(&path, "cannot be written", &e))?;
         }
         sync_dir(&staging)?;
         let staged = self.file(&format!("{name}.commit"));
@@ -194,51 +206,16 @@ fn sync_dir(path: &Path) -> Result<(), StateError> {
     File::open(path).and_then(|dir| dir.sync_all()).map_err(|e| io_error(path, "cannot be synced", &e))
 }
 
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+/// Whether a file of that name is a secret.
+fn is_key(name: &str) -> bool {
+    name.ends_with("key.pem")
+}
+
+fn write_synced(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_interrupted_commit_is_finished_or_forgotten_but_never_half_done() {
-        let dir = tempfile::tempdir().unwrap();
-        let state = StateDir::open(dir.path()).unwrap();
-
-        fs::create_dir(dir.path().join("x.tmp")).unwrap();
-        fs::write(dir.path().join("x.tmp/a"), "1").unwrap();
-        state.recover("x").unwrap();
-        assert!(state.read("a").unwrap().is_none());
-        assert!(!dir.path().join("x.tmp").exists());
-
-        fs::create_dir(dir.path().join("x.commit")).unwrap();
-        fs::write(dir.path().join("x.commit/b"), "2").unwrap();
-        fs::write(dir.path().join("a"), "1").unwrap();
-        state.recover("x").unwrap();
-        assert_eq!(state.read("b").unwrap().unwrap().as_slice(), b"2");
-        assert!(!dir.path().join("x.commit").exists());
-    }
-
-    #[test]
-    fn committed_files_belong_to_their_owner_alone() {
-        let dir = tempfile::tempdir().unwrap();
-        let state = StateDir::open(&dir.path().join("deep/er")).unwrap();
-        state.commit("x", &[("a-key.pem", b"1"), ("b", b"2")]).unwrap();
-        for name in ["a-key.pem", "b"] {
-            assert_eq!(fs::metadata(state.file(name)).unwrap().mode() & 0o777, 0o600);
-        }
-        assert_eq!(fs::metadata(state.path()).unwrap().mode() & 0o777, 0o700);
-    }
-
-    #[test]
-    fn a_file_beyond_all_reason_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let state = StateDir::open(dir.path()).unwrap();
-        File::create(dir.path().join("a")).unwrap().set_len(MAX_BYTES + 1).unwrap();
-        assert_eq!(state.read("a").unwrap_err().kind(), StateErrorKind::Corrupt);
-    }
-}
+mod tests;

@@ -18,6 +18,24 @@ use std::sync::Arc;
 #[cfg(test)]
 mod tests;
 
+/// All that there is to say about a World, whatever the proxy: [`analyze`], and what its resources say in
+/// vain ([`unsupported_all`](crate::compile::unsupported_all)).
+///
+/// ```
+/// use mesh_core::{analyze, world::World, yaml};
+/// let text = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {sessionAffinity: ClientIP}\n";
+/// let parsed = yaml::resources("a.yaml", text, &Default::default());
+/// let world = World::from_resources(parsed.outcomes.into_iter().filter_map(|o| o.resource), "1");
+/// let findings = analyze::findings(&world);
+/// assert_eq!(findings[0].path, "spec.sessionAffinity");
+/// assert_eq!(findings[0].span.map(|s| s.line), Some(4));
+/// ```
+pub fn findings(world: &World) -> Findings {
+    let mut all = analyze(world);
+    all.extend(crate::compile::unsupported_all(world));
+    all
+}
+
 /// Checks every reference of a World, in the order of its resources.
 pub fn analyze(world: &World) -> Findings {
     let rules = world.of::<DestinationRule>().filter_map(|rule| Subsets::of(world, rule)).collect();

@@ -36,7 +36,7 @@ mod virtual_hosts;
 #[cfg(test)]
 mod tests;
 
-pub use unsupported::unsupported;
+pub use unsupported::{unsupported, unsupported_all};
 
 use crate::diagnostic::Finding;
 use crate::model::{Cluster, Endpoints, Listener, Name, RouteTable, Snapshot};

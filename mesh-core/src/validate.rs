@@ -11,7 +11,7 @@
 
 mod destination_rule;
 mod gateway;
-mod kubernetes;
+pub(crate) mod kubernetes;
 mod report;
 mod security;
 mod service_entry;

@@ -15,6 +15,7 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use resource::InMeshConfig;
 pub use resource::{Outcome, Parsed, mesh_config, resources, transplant};
 
 use crate::diagnostic::{Finding, SourceMap, Span, code};

@@ -4,6 +4,8 @@
 
 #[cfg(any(feature = "retry", feature = "breaker"))]
 pub mod budget;
+#[cfg(any(feature = "timeout", feature = "outlier"))]
+mod elapsing;
 pub mod failure;
 #[cfg(any(feature = "retry", feature = "breaker", feature = "fault", feature = "outlier"))]
 mod gauge;

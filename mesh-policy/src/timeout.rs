@@ -8,7 +8,11 @@
 //! byte. [`AttemptTimeoutLayer`] is `retry_policy.per_try_timeout`: a fresh budget for each attempt, until
 //! the response's head; what follows the head belongs to the route's budget, since it can no longer be
 //! tried again. Without a budget no timer is made.
+//!
+//! Budgets run from dispatch, or, as Envoy's, from the end of the request where a [`Begin`] says when that
+//! is. What runs out of time is dropped at once, and outlier detection further in learns why.
 
+mod begin;
 mod body;
 mod error;
 mod future;
@@ -16,6 +20,7 @@ mod headers;
 mod layer;
 mod metrics;
 
+pub use begin::{AtDispatch, Begin, FromExtensions, ProgressBody, RequestProgress};
 pub use body::TimeoutBody;
 pub use error::{Elapsed, Scope};
 pub use future::{AttemptFuture, TimeoutFuture};

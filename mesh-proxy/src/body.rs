@@ -97,11 +97,10 @@ impl Body {
         Self { kind: Kind::Upstream { incoming, lease, active: None } }
     }
 
-    /// Counts as a request at the endpoint until it ends.
+    /// Counts as a request at the endpoint until it ends, or is dropped: after an upgrade a body without a
+    /// byte stands for the connection.
     pub(crate) fn holding(mut self, mark: InFlight) -> Self {
-        if let Kind::Upstream { incoming, active, .. } = &mut self.kind
-            && !incoming.is_end_stream()
-        {
+        if let Kind::Upstream { active, .. } = &mut self.kind {
             *active = Some(mark);
         }
         self

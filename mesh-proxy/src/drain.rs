@@ -2,7 +2,8 @@
 //!
 //! A chain that goes, or the whole proxy, first *drains*: no new work, HTTP/2 connections are told by
 //! GOAWAY, HTTP/1.1 ones with their next response. Later it *closes*: what is idle ends at once. Whoever
-//! still works then finishes, until the process ends.
+//! still works then finishes, until the process ends. A connection that left HTTP never comes to an end of
+//! its work, so it is told when the time of its chain is *over*; at the end of the process, by that end.
 
 use tokio::sync::watch;
 
@@ -16,6 +17,8 @@ pub(crate) enum Phase {
     Draining,
     /// End as soon as nothing is under way.
     Closing,
+    /// End, if you would never do so by yourself.
+    Over,
 }
 
 /// The end that announces it.

@@ -1,4 +1,5 @@
-//! Byte streams: what a peek took is given back, and one type for every way to reach an endpoint.
+//! Byte streams: what a peek took is given back, what a stream occupies lasts as long as it does, and one
+//! type for every way to reach an endpoint.
 
 use bytes::{Buf as _, Bytes};
 use pin_project_lite::pin_project;
@@ -45,6 +46,54 @@ impl<T: AsyncRead> AsyncRead for Rewind<T> {
 }
 
 impl<T: AsyncWrite> AsyncWrite for Rewind<T> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.project().inner.poll_write(cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.project().inner.poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.project().inner.poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.project().inner.poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+}
+
+pin_project! {
+    /// A stream that holds something as long as it lives, whoever owns it by then.
+    #[derive(Debug)]
+    pub(crate) struct Guarded<T, G> {
+        #[pin]
+        inner: T,
+        _guard: G,
+    }
+}
+
+impl<T, G> Guarded<T, G> {
+    pub(crate) fn new(inner: T, guard: G) -> Self {
+        Self { inner, _guard: guard }
+    }
+}
+
+impl<T: AsyncRead, G> AsyncRead for Guarded<T, G> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.project().inner.poll_read(cx, buf)
+    }
+}
+
+impl<T: AsyncWrite, G> AsyncWrite for Guarded<T, G> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.project().inner.poll_write(cx, buf)
     }

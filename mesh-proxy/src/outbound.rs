@@ -10,6 +10,8 @@
 use crate::body::Body;
 use crate::cluster::{BalanceService, ClusterRuntime};
 use crate::pool::classify;
+use http::Request;
+use http_body::Body as _;
 use mesh_core::model::cluster::CircuitLimits;
 use mesh_core::model::http::Fault;
 use mesh_core::model::route::Forward;
@@ -17,15 +19,40 @@ use mesh_policy::RetryBudget;
 use mesh_policy::breaker::{Breaker, BreakerBody, BreakerLayer, BreakerService};
 use mesh_policy::fault::{FaultLayer, FaultService};
 use mesh_policy::retry::{Retry, RetryLayer};
-use mesh_policy::timeout::{AttemptTimeout, AttemptTimeoutLayer, Timeout, TimeoutBody, TimeoutLayer};
+use mesh_policy::timeout::{
+    AttemptTimeout, AttemptTimeoutLayer, Begin, FromExtensions, ProgressBody, RequestProgress, Timeout,
+    TimeoutBody, TimeoutLayer,
+};
 use std::sync::Arc;
 use tower_layer::{Layer, Stack};
 
 /// The service of one route and cluster.
-pub(crate) type RouteService = FaultService<Timeout<Retry<AttemptTimeout<BreakerService<BalanceService>>>>>;
+pub(crate) type RouteService = FaultService<
+    Timeout<Retry<AttemptTimeout<BreakerService<BalanceService>, FromExtensions>>, AfterRequest>,
+>;
 
 /// The body of its responses.
 pub(crate) type StackBody = TimeoutBody<BreakerBody<Body>>;
+
+/// Budgets run from the end of the request, as Envoy's do. A request without a body has ended already.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AfterRequest {
+    /// Whether the route has any budget.
+    bounded: bool,
+}
+
+impl Begin<Request<Body>> for AfterRequest {
+    fn begin(&self, mut request: Request<Body>) -> (Request<Body>, Option<RequestProgress>) {
+        if !self.bounded || request.body().is_end_stream() {
+            return (request, None);
+        }
+        let (body, progress) = ProgressBody::new(std::mem::take(request.body_mut()));
+        *request.body_mut() = Body::boxed(body);
+        // For the attempts' budgets.
+        request.extensions_mut().insert(progress.clone());
+        (request, Some(progress))
+    }
+}
 
 /// Outermost first.
 pub(crate) fn route_stack(
@@ -36,13 +63,14 @@ pub(crate) fn route_stack(
 ) -> RouteService {
     let retry = forward.retry.clone();
     let per_try = retry.as_ref().and_then(|r| r.per_try_timeout);
+    let after = AfterRequest { bounded: forward.timeout.is_some() || per_try.is_some() };
     let breaker = cluster.map_or_else(Breaker::default, |c| c.shared.breaker.clone());
     let layers = outer(FaultLayer::new(fault))
-        .inner(TimeoutLayer::new(forward.timeout))
+        .inner(TimeoutLayer::new(forward.timeout).begin(after))
         .inner(
             RetryLayer::new(retry).budget(budget(cluster)).classify(classify).count_attempts(count_attempts),
         )
-        .inner(AttemptTimeoutLayer::new(per_try))
+        .inner(AttemptTimeoutLayer::new(per_try).begin(FromExtensions))
         .inner(BreakerLayer::new(breaker));
     layers.0.layer(BalanceService::new(cluster.cloned()))
 }

@@ -7,7 +7,8 @@
 //! A pool belongs to one worker, so its short list of idle connections is never contended there; the lock
 //! around it is held to push or to pop, never across an await, and exists for embedders whose runtime has
 //! several threads. HTTP/1.1 connections carry one request at a time and are kept newest first, so that
-//! what is not needed falls idle and is closed; HTTP/2 shares one connection until it is used up.
+//! what is not needed falls idle and is closed; an HTTP/2 connection carries as many as the endpoint takes
+//! on it, and another is opened only when none has room.
 //!
 //! A request that meets a kept connection which the endpoint has just closed is sent on another, but only
 //! if hyper hands it back: then no byte of it was written. That is what makes the keep-alive race harmless.
@@ -58,7 +59,7 @@ pub(crate) struct Pool {
     /// Connections of this pool that are open or being opened.
     open: Arc<AtomicU32>,
     idle: Mutex<Vec<h1::Kept>>,
-    shared: Mutex<h2::State>,
+    shared: Mutex<h2::Lines>,
 }
 
 /// A response, with what is known of the connection that it came on.
@@ -81,7 +82,7 @@ impl Pool {
             stats,
             open: Arc::default(),
             idle: Mutex::new(Vec::new()),
-            shared: Mutex::new(h2::State::Empty),
+            shared: Mutex::default(),
         })
     }
 
@@ -123,10 +124,10 @@ pub(crate) enum Lease {
         /// The connection.
         kept: h1::Kept,
     },
-    /// HTTP/2: the connection is busy as long as this lives.
+    /// HTTP/2: the request has its place on the connection as long as this lives.
     Shared {
-        /// The mark of a request.
-        _busy: Arc<()>,
+        /// The place.
+        _stream: Arc<h2::Stream>,
     },
 }
 

@@ -4,7 +4,7 @@
 //! chain → authorization of the connection → cluster → endpoint → bytes
 //! ```
 
-mod splice;
+pub(crate) mod splice;
 
 use crate::drain::{Draining, Phase};
 use crate::engine::Engine;
@@ -145,7 +145,7 @@ pub(crate) async fn serve<T>(
 }
 
 async fn closed(mut draining: Draining) {
-    while draining.phase() != Phase::Closing {
+    while draining.phase() < Phase::Closing {
         draining.changed().await;
     }
 }

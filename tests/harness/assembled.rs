@@ -143,9 +143,13 @@ pub struct Echo {
 impl Echo {
     /// Starts `config/echo.yaml`, and waits until a request passes.
     pub async fn start() -> Self {
+        Self::of(include_str!("../config/echo.yaml")).await
+    }
+
+    /// Starts the same of another configuration, in which `UPSTREAM` stands for the application's port.
+    pub async fn of(config: &str) -> Self {
         let upstream = crate::upstream::Upstream::start("echo").await;
-        let config =
-            include_str!("../config/echo.yaml").replace("UPSTREAM", &upstream.addr.port().to_string());
+        let config = config.replace("UPSTREAM", &upstream.addr.port().to_string());
         let mesh = Assembled::start(&config).await;
         let sidecar = mesh
             .proxy(Workload {

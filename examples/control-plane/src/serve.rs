@@ -122,7 +122,6 @@ async fn wait(mut stopped: watch::Receiver<bool>) {
 }
 
 /// Whether the request came over TLS: the CA and xDS ask for more on such a port, where others can call.
-#[allow(dead_code, reason = "the xDS authorization calls it")]
 pub(crate) fn is_tls(extensions: &tonic::Extensions) -> bool {
     extensions.get::<TlsConnectInfo<TcpConnectInfo>>().is_some()
 }

@@ -37,7 +37,7 @@ enum Output {
 pub(crate) fn run(args: &Args) -> ExitCode {
     let loaded = source::load(&args.paths, args.recursive);
     let mut findings = loaded.findings.to_vec();
-    findings.extend(analyze::analyze(&loaded.world));
+    findings.extend(analyze::findings(&loaded.world));
     let findings = &findings;
     match args.output {
         Output::Text => print_text(findings, loaded.world.len()),

@@ -3,7 +3,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -161,6 +161,7 @@ fn a_damaged_key_is_refused_and_never_replaced() {
     let other = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap().serialize_pem();
     for bytes in ["", "junk", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", &other] {
         fs::write(dir.path().join(KEY_FILE), bytes).unwrap();
+        fs::set_permissions(dir.path().join(KEY_FILE), fs::Permissions::from_mode(0o600)).unwrap();
         assert_eq!(TokenIssuer::open(dir.path()).unwrap_err().kind(), StateErrorKind::Corrupt);
         assert_eq!(fs::read_to_string(dir.path().join(KEY_FILE)).unwrap(), bytes);
     }

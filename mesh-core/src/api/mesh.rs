@@ -4,6 +4,7 @@ use super::networking::destination_rule::{H2UpgradePolicy, LocalityLbSetting, Tc
 use super::networking::sidecar::OutboundTrafficPolicy;
 use super::networking::virtual_service::HttpRetry;
 use super::value::Span;
+use crate::identity::{InvalidTrustDomain, TrustDomain};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -176,6 +177,17 @@ impl Default for MeshConfig {
             extension_providers: vec![],
             default_config: None,
         }
+    }
+}
+
+impl MeshConfig {
+    /// The trust domain, checked.
+    ///
+    /// # Errors
+    /// It is not one.
+    pub fn parsed_trust_domain(&self) -> Result<TrustDomain, InvalidTrustDomain> {
+        // Kubernetes' users write accounts of cloud providers as `x@y`; SPIFFE knows no `@`.
+        self.trust_domain.replace('@', ".").parse()
     }
 }
 

@@ -96,7 +96,8 @@ fn base(
             Normalization::DecodeAndMergeSlashes => PathNormalization::DecodeAndMergeSlashes,
         },
         upgrades: vec!["websocket".to_owned()],
-        // As Istio: a stream may be silent for as long as its route's timeout lets it.
+        // As Istio, which sends 0 (what none is in xDS) rather than leave Envoy's five minutes in force: a
+        // stream may be silent for as long as its route's timeout lets it.
         stream_idle_timeout: None,
         idle_timeout: Some(IDLE),
         server_name: "istio-envoy".to_owned(),

@@ -32,6 +32,18 @@ impl Report {
         self.add(Finding::warning(code::NOT_HONOURED, message).at(resource, path).help(instead));
     }
 
+    /// A field about something that is not here; nothing differs from what was asked for.
+    pub(super) fn no_meaning<T>(
+        &mut self,
+        resource: &Resource<T>,
+        path: impl Into<String>,
+        what: &str,
+        why: &str,
+    ) {
+        let message = format!("{what} has no meaning in this mesh");
+        self.add(Finding::info(code::NO_MEANING, message).at(resource, path).help(why));
+    }
+
     /// A value that cannot be read.
     pub(super) fn invalid<T>(
         &mut self,

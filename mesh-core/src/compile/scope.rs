@@ -5,9 +5,11 @@ use super::peer::PeerModes;
 use super::report::Report;
 use super::unsupported::report_unsupported;
 use super::virtual_hosts::Virtuals;
-use crate::api::kubernetes::ConfigMap;
+use crate::api::kubernetes::{ConfigMap, Service as KubernetesService};
 use crate::api::networking::sidecar::{CaptureMode, EgressListener, OutboundMode, OutboundTrafficPolicy};
-use crate::api::networking::{EnvoyFilter, ProxyConfig, ServiceEntry, Sidecar, VirtualService};
+use crate::api::networking::{
+    EnvoyFilter, ProxyConfig, ServiceEntry, Sidecar, VirtualService, WorkloadEntry,
+};
 use crate::api::security::{AuthorizationPolicy, RequestAuthentication};
 use crate::api::telemetry::Telemetry;
 use crate::api::value::{Selector, WorkloadSelector, labels_match};
@@ -16,7 +18,9 @@ use crate::hostname::Hostname;
 use crate::identity::TrustDomain;
 use crate::node::{Node, NodeKind};
 use crate::registry::{CLUSTER_DOMAIN, ExportTo, Registry, Service};
+use crate::validate::kubernetes::bad_trust_domain;
 use crate::world::World;
+use crate::yaml::InMeshConfig;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -58,8 +62,7 @@ impl<'w> Scope<'w> {
         let mut labels = registry.workload_of(node).map(|w| w.labels.clone()).unwrap_or_default();
         labels.extend(node.labels.clone());
         let mesh = world.mesh();
-        // Kubernetes' users write accounts of cloud providers as `x@y`; SPIFFE knows no `@`.
-        let trust_domain = mesh.trust_domain.replace('@', ".").parse().unwrap_or_default();
+        let trust_domain = trust_domain(world, report);
         let sidecar = match node.kind {
             NodeKind::Sidecar => choose_sidecar(world, &node.namespace, &labels, &mesh.root_namespace),
             _ => None,
@@ -214,6 +217,16 @@ impl<'w> Scope<'w> {
                 self.uses(entry);
             }
         }
+        for service in self.world.of::<KubernetesService>() {
+            if service.meta.namespace.as_ref() == self.node.namespace.as_str() {
+                self.uses(service);
+            }
+        }
+        for workload in self.world.of::<WorkloadEntry>() {
+            if workload.meta.namespace.as_ref() == self.node.namespace.as_str() {
+                self.uses(workload);
+            }
+        }
         if let Some(config) = self.world.get::<ConfigMap>("istio-system", "istio") {
             self.uses(config);
         }
@@ -228,6 +241,23 @@ impl<'w> Scope<'w> {
         let near = *namespace == *self.node.namespace || *namespace == *self.mesh.root_namespace;
         near && selector.is_none_or(|s| labels_match(&s.labels, &self.labels))
     }
+}
+
+/// The mesh's trust domain. One that is none is a source's to refuse; a World that was made otherwise has
+/// the default's name and hears of it.
+fn trust_domain(world: &World, report: &mut Report) -> TrustDomain {
+    let mesh = world.mesh();
+    mesh.parsed_trust_domain().unwrap_or_else(|error| {
+        let finding = bad_trust_domain(mesh, error);
+        match world.get::<ConfigMap>("istio-system", "istio") {
+            Some(map) => {
+                let text = map.spec.data.get("mesh").map(String::as_str).unwrap_or_default();
+                report.add(InMeshConfig::new(text, &map.meta, &map.source).put(finding, "trustDomain"));
+            }
+            None => report.add(finding),
+        }
+        TrustDomain::default()
+    })
 }
 
 /// The hosts of a VirtualService as full names; those that are no names at all are left out, since

@@ -1,23 +1,37 @@
 //! Fields that are known and written, but that the compiler does nothing with.
 //!
+//! A field that changes what the mesh does is a warning; one about something that is not here (a node's
+//! port, a load balancer before the cluster) is a note. What an endpoint, a pod or a slice says of its node or
+//! of names in a headless Service is about Kubernetes alone and is passed over on purpose, as is what a
+//! Namespace and a ServiceAccount say.
+//!
 //! One place per kind, so that a reader sees what is left. Where a field's meaning depends on the proxy (a
 //! rule of an AuthorizationPolicy, TLS to a cluster) the part of the compiler that meets it reports it.
 
 mod destination_rule;
+mod kubernetes;
 mod mesh_config;
 
 pub(super) use destination_rule::path_of_tls;
 
 use super::report::Report;
-use crate::api::kubernetes::ConfigMap;
 use crate::api::networking::service_entry::Resolution;
 use crate::api::networking::sidecar::{CaptureMode, OutboundMode};
-use crate::api::networking::{Gateway, ServiceEntry, Sidecar, VirtualService};
+use crate::api::networking::{Gateway, ServiceEntry, Sidecar, VirtualService, WorkloadEntry};
 use crate::api::telemetry::Telemetry;
 use crate::api::{AnyResource, MeshConfig, Resource};
-use crate::diagnostic::Finding;
+use crate::diagnostic::{Finding, Findings};
 use crate::registry::Protocol;
 use crate::world::World;
+
+/// What all resources of a World say in vain, whatever proxy it is for: by file, in the order of the text.
+pub fn unsupported_all(world: &World) -> Findings {
+    let mut report = Report::default();
+    for resource in world.iter() {
+        report_unsupported(resource, world.mesh(), &mut report);
+    }
+    report.finish()
+}
 
 /// What a resource says in vain, whatever proxy it is for.
 pub fn unsupported(world: &World, resource: &AnyResource) -> Vec<Finding> {
@@ -34,7 +48,7 @@ pub(super) fn report_unsupported(resource: &AnyResource, mesh: &MeshConfig, repo
         AnyResource::ServiceEntry(r) => service_entry(r, report),
         AnyResource::Sidecar(r) => sidecar(r, report),
         AnyResource::Telemetry(r) => telemetry(r, mesh, report),
-        AnyResource::ConfigMap(r) => config_map(r, mesh, report),
+        AnyResource::ConfigMap(r) => mesh_config::report(r, mesh, report),
         AnyResource::AuthorizationPolicy(r) => {
             if r.spec.target_ref.is_some() || !r.spec.target_refs.is_empty() {
                 let at = if r.spec.target_ref.is_some() { "spec.targetRef" } else { "spec.targetRefs" };
@@ -68,12 +82,13 @@ pub(super) fn report_unsupported(resource: &AnyResource, mesh: &MeshConfig, repo
             let help = "write a WorkloadEntry for each workload";
             report.not_honoured(r, "spec.template", "registration from a WorkloadGroup", help);
         }
+        AnyResource::Service(r) => kubernetes::service(r, report),
+        AnyResource::Pod(r) => kubernetes::pod(r, report),
+        AnyResource::WorkloadEntry(r) => network(r, "spec", &r.spec, report),
+        // Honoured as a whole, or about Kubernetes alone.
         AnyResource::PeerAuthentication(_)
-        | AnyResource::WorkloadEntry(_)
-        | AnyResource::Service(_)
         | AnyResource::Endpoints(_)
         | AnyResource::EndpointSlice(_)
-        | AnyResource::Pod(_)
         | AnyResource::Namespace(_)
         | AnyResource::ServiceAccount(_) => {}
     }
@@ -161,6 +176,20 @@ fn service_entry(r: &Resource<ServiceEntry>, report: &mut Report) {
         let help = "its requests are answered by 503; use DNS";
         report.not_honoured(r, "spec.resolution", "resolution by the name of each request", help);
     }
+    for (i, endpoint) in r.spec.endpoints.iter().enumerate() {
+        network(r, &format!("spec.endpoints[{i}]"), endpoint, report);
+    }
+}
+
+fn network<T>(r: &Resource<T>, path: &str, entry: &WorkloadEntry, report: &mut Report) {
+    if !entry.network.is_empty() {
+        let help = if entry.address.is_empty() {
+            "without an address it gets no calls; write the address of its network's gateway"
+        } else {
+            "calls go to its address, not to a gateway of its network"
+        };
+        report.not_honoured(r, format!("{path}.network"), "another network", help);
+    }
 }
 
 fn sidecar(r: &Resource<Sidecar>, report: &mut Report) {
@@ -201,29 +230,11 @@ fn telemetry(r: &Resource<Telemetry>, mesh: &MeshConfig, report: &mut Report) {
             report.not_honoured(r, at, "a filter of access logs", "all requests are logged");
         }
         for (j, provider) in entry.providers.iter().enumerate() {
-            let written = mesh.extension_providers.iter().find(|p| p.name == provider.name);
-            let file = match written {
-                Some(provider) => provider.envoy_file_access_log.is_some(),
-                None => provider.name == "envoy",
-            };
-            if !file {
+            if !mesh_config::writes_a_file(mesh, &provider.name) {
                 let at = format!("spec.accessLogging[{i}].providers[{j}].name");
                 let what = format!("access logs to provider {:?}", provider.name);
                 report.not_honoured(r, at, &what, "use a provider with envoyFileAccessLog, or envoy");
             }
         }
-    }
-}
-
-fn config_map(r: &Resource<ConfigMap>, mesh: &MeshConfig, report: &mut Report) {
-    for field in mesh_config::unsupported(mesh) {
-        // All of them stand in one text, whose lines are not the file's.
-        let message_path = "data.mesh";
-        report.not_honoured(
-            r,
-            message_path,
-            &format!("meshConfig.{field}"),
-            "it is accepted and has no effect",
-        );
     }
 }

@@ -14,6 +14,7 @@
 //! | `MESH0006` | a file that cannot be read |
 //! | `MESH0007` | a field that the mesh does not honour yet |
 //! | `MESH0008` | resources that contradict each other, one of which wins |
+//! | `MESH0009` | a field that has no meaning in this mesh |
 
 /// Refers to something that does not exist.
 pub const REFERENCE: &str = "IST0101";
@@ -35,3 +36,5 @@ pub const UNREADABLE: &str = "MESH0006";
 pub const NOT_HONOURED: &str = "MESH0007";
 /// Contradicts another resource.
 pub const CONFLICT: &str = "MESH0008";
+/// A known field about something that is not here.
+pub const NO_MEANING: &str = "MESH0009";

@@ -47,7 +47,7 @@ fn what_bookinfo_writes_is_fine() {
         &rule(
             ", match: [{headers: {end-user: {exact: jason}}, uri: {regex: '/[a-z]+'}, port: 9080}], timeout: 0.5s, \
              retries: {attempts: 3, perTryTimeout: 2s, retryOn: 'gateway-error,connect-failure,503'}, \
-             fault: {delay: {percentage: {value: 100}, fixedDelay: 7s}, abort: {httpStatus: 500}}, \
+             fault: {delay: {percentage: {value: 100}, fixedDelay: 7s}, abort: {httpStatus: 500, percentage: {value: 100}}}, \
              mirror: {host: b, subset: v1}, mirrorPercentage: {value: 0.1}, \
              headers: {request: {set: {x-a: b, ':authority': c}, remove: [x-c]}}",
         ),

@@ -320,6 +320,31 @@ pub fn transplant(inner: Finding, meta: &Meta, source: &Arc<SourceMap>, path: &s
     finding
 }
 
+/// Finds the places of a MeshConfig's fields in the ConfigMap that holds its text.
+pub(crate) struct InMeshConfig<'a> {
+    inner: Option<Arc<SourceMap>>,
+    meta: &'a Meta,
+    source: &'a Arc<SourceMap>,
+}
+
+impl<'a> InMeshConfig<'a> {
+    pub(crate) fn new(text: &str, meta: &'a Meta, source: &'a Arc<SourceMap>) -> Self {
+        let read = documents("mesh", text, &Limits::default());
+        Self { inner: read.documents.into_iter().next().map(|d| d.source), meta, source }
+    }
+
+    /// The finding, put where the field stands.
+    pub(crate) fn put(&self, finding: Finding, field: &str) -> Finding {
+        match &self.inner {
+            Some(inner) => {
+                let within = finding.about(&Meta::default(), inner, field);
+                transplant(within, self.meta, self.source, "data.mesh")
+            }
+            None => finding.about(self.meta, self.source, format!("data.mesh.{field}")),
+        }
+    }
+}
+
 fn inside(inner: &Finding, source: &SourceMap, outer: Span) -> Option<Span> {
     let (span, text) = (inner.span?, &inner.source.as_ref()?.text);
     let line = text.lines().nth(usize::try_from(span.line).ok()?.checked_sub(1)?)?;

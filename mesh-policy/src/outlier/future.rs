@@ -2,7 +2,7 @@
 
 use super::host::{Host, Outcome};
 use super::layer::Clock;
-use crate::{BoxError, Classify, grpc};
+use crate::{BoxError, Classify, FailureKind, elapsing, grpc};
 use http::Response;
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -19,12 +19,23 @@ pin_project! {
         host: Host,
         classify: Classify,
         clock: Clock,
+        answered: bool,
+    }
+
+    impl<F> PinnedDrop for OutlierFuture<F> {
+        fn drop(this: Pin<&mut Self>) {
+            // A time-out further out ends a silent attempt like this. A caller that goes away does, too, but
+            // the endpoint is not to blame for that.
+            if !this.answered && elapsing::is_elapsing() {
+                this.host.record(Outcome::LocalOrigin(FailureKind::Timeout), this.clock);
+            }
+        }
     }
 }
 
 impl<F> OutlierFuture<F> {
     pub(super) fn new(inner: F, host: Host, classify: Classify, clock: Clock) -> Self {
-        Self { inner, host, classify, clock }
+        Self { inner, host, classify, clock, answered: false }
     }
 }
 
@@ -39,6 +50,7 @@ where
         let this = self.project();
         let clock = *this.clock;
         let answer = ready!(this.inner.poll(cx)).map_err(Into::into);
+        *this.answered = true;
         match &answer {
             Ok(response) => {
                 this.host.record(Outcome::Connected, clock);

@@ -223,3 +223,37 @@ fn threads_that_eject_at_once_eject_once() {
     });
     assert_eq!((ejections, detector.ejected()), (1, 1));
 }
+
+#[cfg(feature = "timeout")]
+#[tokio::test(start_paused = true)]
+async fn silence_is_held_against_the_endpoint_if_time_ran_out_but_not_if_the_caller_left() {
+    use crate::timeout::{AttemptTimeoutLayer, TimeoutLayer};
+    let t0 = Instant::now();
+    let hung = || {
+        let detector = Detector::new(OutlierDetection { consecutive_5xx: 2, ..config() }, t0);
+        let host = detector.host();
+        let silent = Script::new((0..4).map(|_| Act::Silence));
+        (host.clone(), OutlierLayer::new(host).layer(silent))
+    };
+    let (host, endpoint) = hung();
+    let route = TimeoutLayer::new(secs(1)).layer(AttemptTimeoutLayer::new(secs(9)).layer(endpoint));
+    assert!(route.clone().oneshot(Request::new(())).await.is_err());
+    assert!(!host.is_ejected());
+    assert!(route.oneshot(Request::new(())).await.is_err());
+    assert!(host.is_ejected(), "by the route's time-out");
+
+    let (host, endpoint) = hung();
+    let attempts = AttemptTimeoutLayer::new(secs(1)).layer(endpoint);
+    for _ in 0..2 {
+        assert!(attempts.clone().oneshot(Request::new(())).await.is_err());
+    }
+    assert!(host.is_ejected(), "by the attempts' time-outs");
+
+    let (host, endpoint) = hung();
+    let route = TimeoutLayer::new(secs(9)).layer(endpoint);
+    for _ in 0..4 {
+        let leaves = tokio::time::timeout(secs(1), route.clone().oneshot(Request::new(()))).await;
+        assert!(leaves.is_err());
+    }
+    assert!(!host.is_ejected(), "a caller that leaves says nothing of the endpoint");
+}

@@ -13,8 +13,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 pin_project! {
     /// A body that ends with [`Elapsed`](super::Elapsed) when the budget is used up.
     ///
-    /// A body is read only as fast as its reader wants it, so a reader that stops is for an idle timeout
-    /// to find; the budget is checked whenever it reads.
+    /// A body is read only as fast as its reader wants it, and the budget is checked whenever it reads. A
+    /// reader that stops is for its owner to find, who knows the [`deadline`](Self::deadline).
     pub struct TimeoutBody<B> {
         #[pin]
         inner: B,
@@ -28,6 +28,22 @@ pin_project! {
 impl<B> TimeoutBody<B> {
     pub(super) fn new(inner: B, running: Option<Running>) -> Self {
         Self { inner, sleep: None, running, elapsed: false }
+    }
+
+    /// When the budget ends. `None` without one.
+    ///
+    /// For whoever must let go of a body that its reader has stopped to read.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.running.as_ref().map(|running| running.deadline)
+    }
+
+    /// The error of a budget that has ended, for whoever ends the body instead; counts as one that did.
+    ///
+    /// `None` without a budget, or if that is not over.
+    pub fn elapse(&mut self) -> Option<BoxError> {
+        let running = self.running.as_ref().filter(|r| !self.elapsed && Instant::now() >= r.deadline)?;
+        self.elapsed = true;
+        Some(running.elapsed(Scope::Request))
     }
 }
 

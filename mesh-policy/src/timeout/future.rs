@@ -1,9 +1,10 @@
 //! The race of an answer against a budget.
 
+use super::begin::RequestProgress;
 use super::body::TimeoutBody;
 use super::error::{Elapsed, Scope};
 use super::metrics::TimeoutMetrics;
-use crate::BoxError;
+use crate::{BoxError, elapsing};
 use http::Response;
 use pin_project_lite::pin_project;
 use std::future::Future;
@@ -18,14 +19,40 @@ pub(super) struct Running {
     pub(super) deadline: Instant,
     pub(super) budget: Duration,
     pub(super) metrics: TimeoutMetrics,
+    /// Says whether the deadline still stands; `None` once that is certain.
+    progress: Option<RequestProgress>,
 }
 
 impl Running {
     /// `None` without a budget, or with one that ends beyond what a clock can say.
-    fn start(budget: Option<Duration>, metrics: &TimeoutMetrics) -> Option<Self> {
+    fn start(
+        budget: Option<Duration>,
+        metrics: &TimeoutMetrics,
+        progress: Option<RequestProgress>,
+    ) -> Option<Self> {
         let budget = budget?;
         let deadline = Instant::now().checked_add(budget)?;
-        Some(Self { deadline, budget, metrics: metrics.clone() })
+        Some(Self { deadline, budget, metrics: metrics.clone(), progress })
+    }
+
+    /// Moves the deadline by what the request's body has done since; whether it lies ahead.
+    ///
+    /// Asked only when the deadline has come, so that a body's frames need not wake anybody.
+    fn moved(&mut self) -> bool {
+        let Some(progress) = &self.progress else { return false };
+        let now = Instant::now();
+        let since = progress.endpoint_since().unwrap_or(now);
+        // A deadline beyond what a clock can say is put off by another look.
+        let moved = since.checked_add(self.budget).unwrap_or(self.deadline).max(self.deadline);
+        self.deadline = moved;
+        moved > now
+    }
+
+    /// The response's head is here: the deadline moves no more.
+    fn settled(mut self) -> Self {
+        self.moved();
+        self.progress = None;
+        self
     }
 
     pub(super) fn elapsed(&self, scope: Scope) -> BoxError {
@@ -41,8 +68,9 @@ pin_project! {
     /// The response of a [`Timeout`](super::Timeout).
     #[must_use = "futures do nothing unless polled"]
     pub struct TimeoutFuture<F> {
+        // Gone once its time ran out.
         #[pin]
-        inner: F,
+        inner: Option<F>,
         #[pin]
         sleep: Option<Sleep>,
         running: Option<Running>,
@@ -50,8 +78,13 @@ pin_project! {
 }
 
 impl<F> TimeoutFuture<F> {
-    pub(super) fn new(inner: F, budget: Option<Duration>, metrics: &TimeoutMetrics) -> Self {
-        Self { inner, sleep: None, running: Running::start(budget, metrics) }
+    pub(super) fn new(
+        inner: F,
+        budget: Option<Duration>,
+        metrics: &TimeoutMetrics,
+        progress: Option<RequestProgress>,
+    ) -> Self {
+        Self { inner: Some(inner), sleep: None, running: Running::start(budget, metrics, progress) }
     }
 }
 
@@ -65,15 +98,17 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         // The answer first: one that is there at once registers no timer.
-        if let Poll::Ready(answer) = this.inner.poll(cx) {
-            let running = this.running.take();
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else { return Poll::Pending };
+        if let Poll::Ready(answer) = inner.poll(cx) {
+            let running = this.running.take().map(Running::settled);
             return Poll::Ready(match answer {
                 Ok(response) => Ok(response.map(|body| TimeoutBody::new(body, running))),
                 Err(error) => Err(error.into()),
             });
         }
         let Some(running) = this.running else { return Poll::Pending };
-        ready!(poll_deadline(this.sleep.as_mut(), running.deadline, cx));
+        ready!(poll_deadline(this.sleep.as_mut(), running, cx));
+        elapsing::elapse(|| this.inner.set(None));
         Poll::Ready(Err(running.elapsed(Scope::Request)))
     }
 }
@@ -82,8 +117,9 @@ pin_project! {
     /// The response of an [`AttemptTimeout`](super::AttemptTimeout).
     #[must_use = "futures do nothing unless polled"]
     pub struct AttemptFuture<F> {
+        // Gone once its time ran out.
         #[pin]
-        inner: F,
+        inner: Option<F>,
         #[pin]
         sleep: Option<Sleep>,
         running: Option<Running>,
@@ -91,8 +127,13 @@ pin_project! {
 }
 
 impl<F> AttemptFuture<F> {
-    pub(super) fn new(inner: F, budget: Option<Duration>, metrics: &TimeoutMetrics) -> Self {
-        Self { inner, sleep: None, running: Running::start(budget, metrics) }
+    pub(super) fn new(
+        inner: F,
+        budget: Option<Duration>,
+        metrics: &TimeoutMetrics,
+        progress: Option<RequestProgress>,
+    ) -> Self {
+        Self { inner: Some(inner), sleep: None, running: Running::start(budget, metrics, progress) }
     }
 }
 
@@ -105,23 +146,33 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        if let Poll::Ready(answer) = this.inner.poll(cx) {
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else { return Poll::Pending };
+        if let Poll::Ready(answer) = inner.poll(cx) {
             return Poll::Ready(answer.map_err(Into::into));
         }
         let Some(running) = this.running else { return Poll::Pending };
-        ready!(poll_deadline(this.sleep.as_mut(), running.deadline, cx));
+        ready!(poll_deadline(this.sleep.as_mut(), running, cx));
+        elapsing::elapse(|| this.inner.set(None));
         Poll::Ready(Err(running.elapsed(Scope::Attempt)))
     }
 }
 
-/// Waits for a deadline; the timer is made by the first call.
-fn poll_deadline(mut sleep: Pin<&mut Option<Sleep>>, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
+/// Waits for the budget's end; the timer is made by the first call.
+fn poll_deadline(
+    mut sleep: Pin<&mut Option<Sleep>>,
+    running: &mut Running,
+    cx: &mut Context<'_>,
+) -> Poll<()> {
     if sleep.is_none() {
-        sleep.set(Some(tokio::time::sleep_until(deadline)));
+        sleep.set(Some(tokio::time::sleep_until(running.deadline)));
     }
-    match sleep.as_pin_mut() {
-        Some(sleep) => sleep.poll(cx),
-        None => Poll::Pending,
+    let Some(mut sleep) = sleep.as_pin_mut() else { return Poll::Pending };
+    loop {
+        ready!(sleep.as_mut().poll(cx));
+        if !running.moved() {
+            return Poll::Ready(());
+        }
+        sleep.as_mut().reset(running.deadline);
     }
 }
 

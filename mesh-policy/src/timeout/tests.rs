@@ -1,3 +1,5 @@
+mod begin;
+
 use super::*;
 use crate::testing::{Act, Script, millis, secs};
 use crate::{Reject, Rejection, find};

@@ -6,12 +6,16 @@
 //!
 //! A dump of a large mesh takes a while to render, and it must not hold up a worker's requests or the
 //! control thread's next snapshot; so it has a thread. How many connections there are is bounded, and one
-//! whose reader stands still is closed, so that a forgotten `curl` never keeps Prometheus out.
+//! whose reader stands still is closed, so that a forgotten `curl` never keeps Prometheus out. When there
+//! are too many, the one that has been idle the longest makes room: whoever opens connections and says
+//! nothing cannot keep a probe from its answer.
 
+mod crowd;
 mod patience;
 
 use super::Admin;
 use super::pages;
+use crowd::{Crowd, Member};
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -31,6 +35,8 @@ use tokio::task::JoinSet;
 const MAX_CONNECTIONS: usize = 64;
 /// The longest wait for a request, also for the next one on a connection: four scrapes at Prometheus' default.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// The same for a probe, which asks at once and once: the kubelet opens a connection for each.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a reader may take nothing of its page.
 const STALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long pages that are being sent may take when the server ends.
@@ -112,24 +118,32 @@ async fn accept(
     closing: mpsc::Sender<()>,
 ) {
     let mut connections = JoinSet::new();
+    let mut crowd = Crowd::new(MAX_CONNECTIONS);
     loop {
         tokio::select! {
+            biased;
             // Its only news is that the other end is gone.
             _ = stopped.changed() => break,
             Some(ended) = connections.join_next() => {
-                if let Err(error) = ended {
+                crowd.forget_ended();
+                if let Err(error) = ended && !error.is_cancelled() {
                     tracing::error!(%error, "a page of the admin server failed");
                 }
             }
-            accepted = socket.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
+            accepted = socket.accept(), if crowd.has_room() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(connection(stream, admin.clone(), whole, stopped.clone()));
+                    crowd.make_room();
+                    let member = crowd.member();
+                    let serving = connection(stream, admin.clone(), whole, stopped.clone(), member.clone());
+                    crowd.enter(member, connections.spawn(serving));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the admin server cannot accept a connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             },
+            // Looked at again: there is one who can make room.
+            () = crowd.fell_idle(), if !crowd.has_room() => {}
         }
     }
     drop(socket);
@@ -139,9 +153,17 @@ async fn accept(
     let _ = tokio::time::timeout(GRACE, all).await;
 }
 
-async fn connection(stream: TcpStream, admin: Arc<Admin>, whole: bool, mut stopped: watch::Receiver<()>) {
+async fn connection(
+    stream: TcpStream,
+    admin: Arc<Admin>,
+    whole: bool,
+    mut stopped: watch::Receiver<()>,
+    member: Member,
+) {
     let _ = stream.set_nodelay(true);
+    let asked = member.clone();
     let service = service_fn(|request: Request<Incoming>| {
+        asked.is_busy();
         let reply = if whole {
             pages::answer(&admin, request.method(), request.uri(), request.headers())
         } else {
@@ -149,10 +171,12 @@ async fn connection(stream: TcpStream, admin: Arc<Admin>, whole: bool, mut stopp
         };
         std::future::ready(Ok::<_, Infallible>(reply.into_response()))
     });
+    let stream = Patient::new(stream, STALL_TIMEOUT).tell(move || member.is_idle());
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(REQUEST_TIMEOUT)
-        .serve_connection(TokioIo::new(Box::pin(Patient::new(stream, STALL_TIMEOUT))), service);
+        .header_read_timeout(if whole { REQUEST_TIMEOUT } else { PROBE_TIMEOUT })
+        .keep_alive(whole)
+        .serve_connection(TokioIo::new(Box::pin(stream)), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -3,14 +3,15 @@
 use super::{ClusterRuntime, Transports};
 use crate::body::Outgoing;
 use crate::http::Trail;
-use crate::pool::{Answer, Connected, Connector, Failure, Gate, Pool, PoolStats, Settings, Slot};
+use crate::pool::{Answer, Connected, Connector, Failure, Gate, Pool, Settings, Slot};
 use crate::shared::{HostShared, InFlight};
 use http::header::HOST;
 use http::uri::{Authority, Scheme};
 use http::{Request, Uri};
 use mesh_core::addr::Address;
-use mesh_core::model::cluster::TcpKeepalive;
+use mesh_core::model::cluster::{ClusterTransport, TcpKeepalive};
 use mesh_core::model::endpoint::{Endpoint, Health, TlsMode};
+use mesh_core::model::tls::{UpstreamTls, secret};
 use mesh_telemetry::Peer;
 use mesh_telemetry::peer::{Exchange, PEER_METADATA, PEER_METADATA_ID};
 use std::sync::atomic::Ordering;
@@ -30,7 +31,8 @@ pub(crate) struct Pools {
     idle_timeout: Duration,
     max_requests: u32,
     gate: Arc<Gate>,
-    stats: Arc<PoolStats>,
+    /// Held, as the cluster itself holds it weakly: the pools count what everybody else reads.
+    shared: Arc<HostShared>,
     http1: OnceLock<Arc<Pool>>,
     http2: OnceLock<Arc<Pool>>,
     tcp: OnceLock<Arc<Pool>>,
@@ -39,7 +41,7 @@ pub(crate) struct Pools {
 impl Pools {
     pub(super) fn new(address: Address, cluster: &ClusterRuntime, transports: Transports) -> Self {
         let config = &cluster.config;
-        let stats = cluster.shared.host(&address).pool.clone();
+        let shared = cluster.shared.host(&address);
         Self {
             address,
             transports,
@@ -48,7 +50,7 @@ impl Pools {
             idle_timeout: config.http.idle_timeout.unwrap_or(IDLE_TIMEOUT),
             max_requests: config.http.max_requests_per_connection,
             gate: cluster.shared.gate.clone(),
-            stats,
+            shared,
             http1: OnceLock::new(),
             http2: OnceLock::new(),
             tcp: OnceLock::new(),
@@ -73,7 +75,7 @@ impl Pools {
             keepalive: self.keepalive,
         };
         let settings = Settings { http2, idle_timeout: self.idle_timeout, max_requests: self.max_requests };
-        Pool::new(connector, settings, self.gate.clone(), self.stats.clone())
+        Pool::new(connector, settings, self.gate.clone(), self.shared.pool.clone())
     }
 
     /// Every pool that was made.
@@ -104,9 +106,9 @@ impl std::fmt::Debug for Host {
 
 impl Host {
     pub(super) fn new(endpoint: Endpoint, cluster: &ClusterRuntime, pools: Arc<Pools>) -> Arc<Self> {
-        let in_mesh = endpoint.workload.is_some() || endpoint.tls_mode == TlsMode::Istio;
+        let in_mesh = is_mesh_mtls(&cluster.config.transport, endpoint.tls_mode);
         Arc::new(Self {
-            shared: cluster.shared.host(&endpoint.address),
+            shared: pools.shared.clone(),
             peer: endpoint.workload.clone().map(|w| Arc::new(Peer::from(w))),
             exchange: cluster.surroundings.exchange.clone().filter(|_| in_mesh),
             cluster: cluster.shared.clone(),
@@ -155,10 +157,14 @@ impl Host {
         if let Some(trail) = &trail {
             trail.attempt(self);
         }
+        let headers = request.headers_mut();
         if let Some(exchange) = &self.exchange {
-            let headers = request.headers_mut();
             headers.insert(PEER_METADATA_ID, exchange.id().clone());
             headers.insert(PEER_METADATA, exchange.metadata().clone());
+        } else {
+            // What a workload says of itself, or somebody else of it, stays in the mesh.
+            headers.remove(PEER_METADATA_ID);
+            headers.remove(PEER_METADATA);
         }
         let http2 = request.version() == http::Version::HTTP_2;
         if http2 {
@@ -201,6 +207,19 @@ impl Host {
     }
 }
 
+/// Whether connections prove that the endpoint is of the mesh: it shows a certificate under the mesh's roots
+/// and is shown the workload's own. What merely has a workload or a name may be anywhere.
+fn is_mesh_mtls(transport: &ClusterTransport, tls_mode: TlsMode) -> bool {
+    let mutual = |tls: &UpstreamTls| {
+        tls.certificate.as_deref() == Some(secret::DEFAULT) && &*tls.server.roots == secret::ROOT_CA
+    };
+    match transport {
+        ClusterTransport::Plain => false,
+        ClusterTransport::Tls(tls) => mutual(tls),
+        ClusterTransport::AutoMtls(tls) => tls_mode == TlsMode::Istio && mutual(tls),
+    }
+}
+
 /// HTTP/2 carries scheme and authority in the target; inside the proxy they stand in `host`.
 fn absolute(request: &mut Request<Outgoing>, tls: bool) {
     let Some(host) = request.headers_mut().remove(HOST) else { return };
@@ -212,3 +231,6 @@ fn absolute(request: &mut Request<Outgoing>, tls: bool) {
         *request.uri_mut() = uri;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -131,10 +131,15 @@ impl ChainRuntime {
 
     /// Whether a chain of the configuration is this one, seen by its connections.
     fn continues(&self, config: &FilterChain) -> bool {
-        let same_kind = matches!(
-            (&self.filter, &config.filter),
-            (Filter::Http { .. }, NetworkFilter::Http(_)) | (Filter::Tcp(_), NetworkFilter::Tcp(_))
-        );
+        let same_kind = match (&self.config.filter, &config.filter) {
+            // Where routes are found is settled when the chain is built: a slot of its own, or a table's.
+            (NetworkFilter::Http(a), NetworkFilter::Http(b)) => {
+                std::mem::discriminant(&a.routes) == std::mem::discriminant(&b.routes)
+            }
+            (NetworkFilter::Tcp(_), NetworkFilter::Tcp(_)) => true,
+            (NetworkFilter::Http(_), NetworkFilter::Tcp(_))
+            | (NetworkFilter::Tcp(_), NetworkFilter::Http(_)) => false,
+        };
         same_kind
             && self.config.name == config.name
             && self.config.matches == config.matches

@@ -1,6 +1,7 @@
 //! One HTTP connection of a caller: codec, idle time, drain.
 
 use super::Manager;
+use super::head::is_upgrade;
 use crate::body::Body;
 use crate::drain::{Draining, Phase};
 use crate::io::Rewind;
@@ -15,16 +16,18 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use mesh_core::identity::SpiffeId;
 use mesh_core::model::Name;
 use mesh_core::model::http::Codec;
+use mesh_core::model::listener::NetworkFilter;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
-use tokio::time::Instant;
+use tokio::sync::Notify;
+use tokio::time::{Instant, Sleep};
 
 /// Envoy's bound on the headers of a request; more is answered with 431.
 const MAX_HEADER_BYTES: usize = 60 * 1024;
@@ -37,6 +40,10 @@ const CONNECTION_WINDOW: u32 = 4 << 20;
 const MAX_STREAMS: u32 = 1024;
 /// A head that has begun must be complete within this.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a caller may take nothing of what is there for it, where streams may be idle for ever: a socket
+/// that is full for so long has nobody behind it.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// How long, and for how many bytes, a refused connection is read on.
 const LINGER: Duration = Duration::from_secs(1);
@@ -101,12 +108,36 @@ struct Activity {
     head_begun: AtomicBool,
     /// The next response is the last.
     last_response: AtomicBool,
+    /// A response was let go before its end: there is nothing to say on HTTP/1.1 any more.
+    cut: Notify,
 }
 
-/// A stream that notes when bytes arrive.
+/// A stream that notes when bytes arrive, and that does not wait for ever for its reader.
 struct Watched<T> {
     inner: T,
     activity: Arc<Activity>,
+    /// How long the reader may take nothing. Envoy's `stream_flush_timeout`.
+    patience: Duration,
+    // Runs while the reader takes nothing.
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+impl<T: Unpin> Watched<T> {
+    /// Does one step of writing, and minds the time if it cannot be done yet.
+    fn step<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        step: impl FnOnce(Pin<&mut T>, &mut Context<'_>) -> Poll<io::Result<R>>,
+    ) -> Poll<io::Result<R>> {
+        if let Poll::Ready(done) = step(Pin::new(&mut self.inner), cx) {
+            self.stalled = None;
+            return Poll::Ready(done);
+        }
+        let patience = self.patience;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        ready!(stalled.as_mut().poll(cx));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the caller reads nothing")))
+    }
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
@@ -125,15 +156,15 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, buf)
+        self.step(cx, |inner, cx| inner.poll_write(cx, buf))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
+        self.step(cx, |inner, cx| inner.poll_flush(cx))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
+        self.step(cx, |inner, cx| inner.poll_shutdown(cx))
     }
 
     fn poll_write_vectored(
@@ -141,7 +172,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+        self.step(cx, |inner, cx| inner.poll_write_vectored(cx, bufs))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -157,6 +188,11 @@ impl InFlight {
         activity.begun.fetch_add(1, Ordering::Relaxed);
         activity.in_flight.fetch_add(1, Ordering::Relaxed);
         Self(activity.clone())
+    }
+
+    /// Its response ends before it is complete, and the codec may not ask for more of it.
+    pub(super) fn cut(self) {
+        self.0.cut.notify_one();
     }
 }
 
@@ -177,9 +213,13 @@ pub(crate) async fn serve<T>(
 ) where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (codec, idle) = {
+    let (codec, idle, patience) = {
         let manager = manager.load();
-        (manager.codec(), manager.idle_timeout())
+        let patience = match &manager.chain().filter {
+            NetworkFilter::Http(http) => http.stream_idle_timeout,
+            NetworkFilter::Tcp(_) => None,
+        };
+        (manager.codec(), manager.idle_timeout(), patience.unwrap_or(PATIENCE))
     };
     let http2 = match (codec, version) {
         (Codec::Http1, _) => Some(false),
@@ -197,14 +237,20 @@ pub(crate) async fn serve<T>(
             }
         }
     };
-    if http2 && draining.phase() == Phase::Closing {
+    if http2 && draining.phase() >= Phase::Closing {
         return;
     }
     let activity = Arc::<Activity>::default();
-    let io = Watched { inner: Rewind::new(prefix, io), activity: activity.clone() };
+    let inner = Rewind::new(prefix, io);
+    let io = Watched { inner, activity: activity.clone(), patience, stalled: None };
     let service = service_fn({
         let activity = activity.clone();
-        move |request: http::Request<Incoming>| {
+        let draining = draining.clone();
+        move |mut request: http::Request<Incoming>| {
+            if is_upgrade(request.headers()) {
+                // What the connection becomes must hear of its end, too.
+                request.extensions_mut().insert(draining.clone());
+            }
             let manager = manager.load_full();
             let facts = facts.clone();
             let in_flight = InFlight::begin(&activity);
@@ -284,11 +330,12 @@ where
     let announce = |phase: Phase, connection: Pin<&mut C>| match phase {
         Phase::Open => {}
         Phase::Draining if !http2 => activity.last_response.store(true, Ordering::Relaxed),
-        Phase::Draining | Phase::Closing => end(connection),
+        Phase::Draining | Phase::Closing | Phase::Over => end(connection),
     };
     announce(draining.phase(), connection.as_mut());
     let mut quiet_since = Instant::now();
     let mut waiting_for_head = false;
+    let mut told_to_end = false;
     let mut begun = 0;
     let look = idle.unwrap_or(HEAD_TIMEOUT).min(HEAD_TIMEOUT);
     let timer = tokio::time::sleep(look);
@@ -298,12 +345,14 @@ where
             biased;
             ended = connection.as_mut() => return ended,
             phase = draining.changed() => announce(phase, connection.as_mut()),
+            () = activity.cut.notified(), if !http2 => return Ok(()),
             () = timer.as_mut() => {
                 let now = Instant::now();
                 let before = std::mem::replace(&mut begun, activity.begun.load(Ordering::Relaxed));
                 if activity.in_flight.load(Ordering::Relaxed) > 0 || before != begun {
                     quiet_since = now;
                     waiting_for_head = false;
+                    told_to_end = false;
                 } else if !http2 && activity.head_begun.load(Ordering::Relaxed) {
                     // A head that had begun at the last look, too, is slower than anybody may be.
                     if waiting_for_head {
@@ -313,6 +362,11 @@ where
                 } else {
                     waiting_for_head = false;
                     if idle.is_some_and(|idle| now.duration_since(quiet_since) >= idle) {
+                        // Told to end at the last look, and nothing is under way: its caller reads nothing.
+                        if told_to_end {
+                            return Ok(());
+                        }
+                        told_to_end = true;
                         end(connection.as_mut());
                     }
                 }

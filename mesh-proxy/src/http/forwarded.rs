@@ -15,20 +15,34 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 const EXTERNAL_ADDRESS: HeaderName = HeaderName::from_static("x-envoy-external-address");
 const INTERNAL: HeaderName = HeaderName::from_static("x-envoy-internal");
 
-/// Headers by which a caller steers an Envoy; an edge lets nobody outside do that.
-const STEERING: [HeaderName; 12] = [
+/// What every header of metadata exchange begins with.
+const PEER_METADATA: &str = "x-envoy-peer-metadata";
+
+/// Headers by which a caller steers an Envoy, or that only an Envoy before it may say; an edge lets nobody
+/// outside do that.
+const STEERING: [HeaderName; 22] = [
     INTERNAL,
     HeaderName::from_static("x-envoy-decorator-operation"),
     HeaderName::from_static("x-envoy-downstream-service-cluster"),
     HeaderName::from_static("x-envoy-downstream-service-node"),
     HeaderName::from_static("x-envoy-expected-rq-timeout-ms"),
     HeaderName::from_static("x-envoy-force-trace"),
+    HeaderName::from_static("x-envoy-hedge-on-per-try-timeout"),
+    HeaderName::from_static("x-envoy-ip-tags"),
+    HeaderName::from_static("x-envoy-is-timeout-retry"),
     HeaderName::from_static("x-envoy-max-retries"),
+    HeaderName::from_static("x-envoy-original-host"),
+    HeaderName::from_static("x-envoy-original-path"),
     HeaderName::from_static("x-envoy-original-url"),
+    HeaderName::from_static("x-envoy-retriable-header-names"),
+    HeaderName::from_static("x-envoy-retriable-status-codes"),
     HeaderName::from_static("x-envoy-retry-on"),
     HeaderName::from_static("x-envoy-retry-grpc-on"),
+    HeaderName::from_static("x-envoy-upstream-alt-stat-name"),
+    HeaderName::from_static("x-envoy-upstream-rq-timeout-alt-response"),
     HeaderName::from_static("x-envoy-upstream-rq-timeout-ms"),
     HeaderName::from_static("x-envoy-upstream-rq-per-try-timeout-ms"),
+    HeaderName::from_static("x-envoy-upstream-stream-duration-ms"),
 ];
 
 /// Makes the headers say what the manager wants said, and returns the caller's address.
@@ -45,9 +59,8 @@ pub(super) fn apply(headers: &mut HeaderMap, manager: &HttpManager, facts: &Conn
         for name in &STEERING {
             headers.remove(name);
         }
-        // Gateways pass these on for metadata exchange inside the mesh; outsiders have none.
-        headers.remove(mesh_telemetry::peer::PEER_METADATA);
-        headers.remove(mesh_telemetry::peer::PEER_METADATA_ID);
+        // Metadata exchange is between proxies of the mesh; outsiders have none to tell.
+        remove_all(headers, PEER_METADATA);
         if let Ok(value) = HeaderValue::try_from(caller.to_string()) {
             headers.insert(EXTERNAL_ADDRESS, value);
         }
@@ -75,6 +88,15 @@ fn from_the_right(headers: &HeaderMap, n: usize) -> Option<IpAddr> {
         headers.get_all(FORWARDED_FOR).iter().map(|v| v.to_str()).collect::<Result<_, _>>().ok()?;
     let addresses = lines.iter().rev().flat_map(|line| line.rsplit(','));
     addresses.map(str::trim).nth(n)?.parse().ok()
+}
+
+/// Removes every header whose name begins so.
+fn remove_all(headers: &mut HeaderMap, prefix: &str) {
+    let found: Vec<HeaderName> =
+        headers.keys().filter(|name| name.as_str().starts_with(prefix)).cloned().collect();
+    for name in &found {
+        headers.remove(name);
+    }
 }
 
 /// Adds to a comma-separated list, as Envoy does, on one line.

@@ -9,7 +9,7 @@ use http::StatusCode;
 use mesh_core::response_flag::ResponseFlag;
 use mesh_policy::Rejection;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep};
 
@@ -22,13 +22,20 @@ pub(crate) struct StreamIdle;
 #[derive(Debug)]
 pub(super) struct IdleTimer {
     idle: Duration,
+    /// Bytes of the request at the last look.
+    received: u64,
     last: Option<Instant>,
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
 impl IdleTimer {
     pub(super) fn new(idle: Duration) -> Self {
-        Self { idle, last: None, sleep: None }
+        Self { idle, received: 0, last: None, sleep: None }
+    }
+
+    /// How long nothing may happen.
+    pub(super) fn idle(&self) -> Duration {
+        self.idle
     }
 
     /// Something happened.
@@ -36,8 +43,29 @@ impl IdleTimer {
         self.last = None;
     }
 
+    /// Whether more of the request came since the last look.
+    pub(super) fn has_received(&mut self, trail: &Trail) -> bool {
+        let (bytes, _) = trail.request_body();
+        std::mem::replace(&mut self.received, bytes) != bytes
+    }
+
     /// Ready once nothing has happened for the idle time; to be polled when there is nothing to do.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    ///
+    /// The request's body is read by another task, so its progress is looked for whenever time is up.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, trail: &Trail) -> Poll<()> {
+        loop {
+            if self.has_received(trail) {
+                self.touch();
+            }
+            ready!(self.poll_timer(cx));
+            if !self.has_received(trail) {
+                return Poll::Ready(());
+            }
+            self.touch();
+        }
+    }
+
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let last = *self.last.get_or_insert_with(Instant::now);
         let Some(deadline) = last.checked_add(self.idle) else { return Poll::Pending };
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
@@ -59,32 +87,17 @@ pub(super) async fn bounded<T>(
 ) -> Result<T, Box<Rejection>> {
     let mut answer = std::pin::pin!(answer);
     let mut timer = IdleTimer::new(idle);
-    let mut received = 0;
     std::future::poll_fn(|cx| {
         if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
             return Poll::Ready(answer);
         }
-        let (bytes, complete) = trail.request_body();
-        if std::mem::replace(&mut received, bytes) != bytes {
-            timer.touch();
-        }
-        match timer.poll(cx) {
-            Poll::Pending => Poll::Pending,
-            // The body is read by another task, so its progress is seen here only now.
-            Poll::Ready(()) if trail.request_body().0 != received => {
-                timer.touch();
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }
-            Poll::Ready(()) => {
-                let status = match complete {
-                    Some(_) => StatusCode::GATEWAY_TIMEOUT,
-                    None => StatusCode::REQUEST_TIMEOUT,
-                };
-                let flag = Some(ResponseFlag::StreamIdleTimeout);
-                Poll::Ready(Err(Box::new(reject(status, "stream timeout", "stream_idle_timeout", flag))))
-            }
-        }
+        ready!(timer.poll(cx, trail));
+        let status = match trail.request_body().1 {
+            Some(_) => StatusCode::GATEWAY_TIMEOUT,
+            None => StatusCode::REQUEST_TIMEOUT,
+        };
+        let flag = Some(ResponseFlag::StreamIdleTimeout);
+        Poll::Ready(Err(Box::new(reject(status, "stream timeout", "stream_idle_timeout", flag))))
     })
     .await
 }

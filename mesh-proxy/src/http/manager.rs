@@ -12,7 +12,7 @@ use crate::shared::Shared;
 use crate::telemetry::ChainTelemetry;
 use arc_swap::ArcSwapOption;
 use futures_util::future::BoxFuture;
-use http::header::{HOST, LOCATION, SERVER, USER_AGENT};
+use http::header::{CONNECTION, HOST, LOCATION, SERVER, USER_AGENT};
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use mesh_core::decide::route::SPREAD;
@@ -149,7 +149,10 @@ impl Manager {
             Ok(answer) => answer,
             Err(reply) => {
                 let reply = *reply;
-                let response = respond(&reply, told.record.grpc);
+                let mut response = respond(&reply, told.record.grpc);
+                if rescue::ends_connection(&reply) {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
                 for flag in reply.flags.iter() {
                     told.record.response_flags.insert(flag);
                 }
@@ -191,10 +194,14 @@ impl Manager {
         if introduce {
             self.telemetry.introduce(headers);
         }
-        if let (Some(upgrade), Answer::Upstream(response)) = (upgrade, &mut answer) {
-            upgrade.join(response);
-        }
-        Ok(answer)
+        Ok(match (upgrade, answer) {
+            (Some(upgrade), Answer::Upstream(response))
+                if response.status() == StatusCode::SWITCHING_PROTOCOLS =>
+            {
+                Answer::Local(upgrade.join(response, self.config.stream_idle_timeout, &self.shared))
+            }
+            (_, answer) => answer,
+        })
     }
 
     /// Notes what the request says.

@@ -11,6 +11,7 @@ use http::{HeaderValue, Request};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use mesh_core::model::values::Fraction;
+use mesh_policy::breaker::{BreakerLayer, BreakerService};
 use mesh_policy::retry::{Retry, RetryLayer};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
@@ -30,12 +31,16 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Clone, Default)]
 pub(crate) struct Mirrors(Arc<[(Shadow, Fraction)]>);
 
-/// Sends a copy once; the layer is there for its type of body alone.
-type Shadow = Retry<BalanceService>;
+/// Sends a copy once; the outer layer is there for its type of body alone. A copy takes a place under its
+/// cluster's breaker as any request does, and is dropped, and counted, if there is none.
+type Shadow = Retry<BreakerService<BalanceService>>;
 
 impl Mirrors {
     pub(crate) fn new(targets: Vec<(Arc<ClusterRuntime>, Fraction)>) -> Self {
-        let shadow = |cluster| RetryLayer::new(None).layer(BalanceService::new(Some(cluster)));
+        let shadow = |cluster: Arc<ClusterRuntime>| {
+            let breaker = BreakerLayer::new(cluster.shared.breaker.clone());
+            RetryLayer::new(None).layer(breaker.layer(BalanceService::new(Some(cluster))))
+        };
         Self(targets.into_iter().map(|(cluster, share)| (shadow(cluster), share)).collect())
     }
 

@@ -12,31 +12,59 @@ use mesh_core::response_flag::ResponseFlag;
 use mesh_policy::{find, flags_of, grpc};
 use mesh_telemetry::record::RequestRecord;
 use mesh_telemetry::sink::{Sink, Sinks};
-use pin_project_lite::pin_project;
+use parking_lot::Mutex;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-pin_project! {
-    /// A response's body that tells of itself when it ends.
-    pub(crate) struct Recorded {
-        #[pin]
-        inner: Inner,
-        told: Option<Box<Told>>,
-        in_flight: Option<InFlight>,
-        idle: Option<IdleTimer>,
+/// How soon a response is looked at again whose own timers are to end it.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// A response's body that tells of itself when it ends.
+pub(crate) struct Recorded {
+    state: State,
+}
+
+/// Most responses are over with their first frame; what is longer is watched, since a codec whose caller
+/// stops to read does not poll, and so lets no timer in here run.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large one is the common one, and a box would cost each response"
+)]
+enum State {
+    Own(Live),
+    Watched { live: Arc<Mutex<Live>>, watch: AbortOnDrop },
+}
+
+struct AbortOnDrop(AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
-pin_project! {
-    #[project = InnerProj]
-    enum Inner {
-        Local { #[pin] body: Body },
-        Stack { #[pin] body: StackBody },
-    }
+/// A response under way.
+struct Live {
+    inner: Inner,
+    told: Option<Box<Told>>,
+    in_flight: Option<InFlight>,
+    idle: Option<IdleTimer>,
+    /// When the codec last took something.
+    taken: Instant,
+    /// The codec waits for the body, not for its caller: the timers in the body do run.
+    waiting: bool,
+}
+
+enum Inner {
+    Local(Body),
+    Stack(StackBody),
+    /// It was let go; the codec is still to learn why.
+    Cut(Option<BoxError>),
 }
 
 /// What is told when a response ends; told as well if it never does.
@@ -83,67 +111,173 @@ impl Drop for Told {
 impl Recorded {
     /// A response that the proxy gives itself.
     pub(super) fn local(body: Body, told: Box<Told>, idle: Option<Duration>) -> Self {
-        Self::new(Inner::Local { body }, told, idle)
+        Self::new(Inner::Local(body), told, idle)
     }
 
     /// A response of an upstream.
     pub(super) fn stack(body: StackBody, told: Box<Told>, idle: Option<Duration>) -> Self {
-        Self::new(Inner::Stack { body }, told, idle)
+        Self::new(Inner::Stack(body), told, idle)
     }
 
     fn new(inner: Inner, mut told: Box<Told>, idle: Option<Duration>) -> Self {
-        let ends = match &inner {
-            Inner::Local { body } => body.is_end_stream(),
-            Inner::Stack { body } => body.is_end_stream(),
-        };
         // A codec never polls a body that says so; a response to HEAD is another such case, see `over`.
-        told.over = ends;
-        Self { inner, told: Some(told), in_flight: None, idle: idle.map(IdleTimer::new) }
+        told.over = inner.is_end_stream();
+        Self {
+            state: State::Own(Live {
+                inner,
+                taken: Instant::now(),
+                told: Some(told),
+                in_flight: None,
+                idle: idle.map(IdleTimer::new),
+                waiting: false,
+            }),
+        }
     }
 
-    /// The response carries no body on the wire, whatever its headers say: HEAD, 204, 304.
-    pub(super) fn without_body(mut self) -> Self {
-        if let Some(told) = &mut self.told {
-            told.over = true;
+    fn change(mut self, change: impl FnOnce(&mut Live)) -> Self {
+        match &mut self.state {
+            State::Own(live) => change(live),
+            State::Watched { live, .. } => change(&mut live.lock()),
         }
         self
     }
 
+    /// The response carries no body on the wire, whatever its headers say: HEAD, 204, 304.
+    pub(super) fn without_body(self) -> Self {
+        self.change(|live| {
+            if let Some(told) = &mut live.told {
+                told.over = true;
+            }
+        })
+    }
+
     /// Holds the mark of a request in flight as long as the body lasts.
-    pub(super) fn holding(mut self, in_flight: InFlight) -> Self {
-        self.in_flight = Some(in_flight);
-        self
+    pub(super) fn holding(self, in_flight: InFlight) -> Self {
+        self.change(|live| live.in_flight = Some(in_flight))
+    }
+
+    /// From now on the response ends in time even if nobody reads it.
+    fn watch(&mut self) {
+        // Without a runtime there would be no timers either.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let placeholder = State::Own(Live {
+            inner: Inner::Cut(None),
+            told: None,
+            in_flight: None,
+            idle: None,
+            taken: Instant::now(),
+            waiting: false,
+        });
+        self.state = match std::mem::replace(&mut self.state, placeholder) {
+            State::Own(live) => {
+                let live = Arc::new(Mutex::new(live));
+                let watch = runtime.spawn(watch(Arc::downgrade(&live)));
+                State::Watched { live, watch: AbortOnDrop(watch.abort_handle()) }
+            }
+            watched => watched,
+        };
     }
 }
 
-impl HttpBody for Recorded {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let this = self.project();
-        let (polled, ends) = match this.inner.project() {
-            InnerProj::Local { mut body } => (body.as_mut().poll_frame(cx), body.is_end_stream()),
-            InnerProj::Stack { mut body } => (body.as_mut().poll_frame(cx), body.is_end_stream()),
+/// Lets go of a response that is overdue while its codec does not ask for more of it.
+async fn watch(live: Weak<Mutex<Live>>) {
+    loop {
+        let until = {
+            let Some(live) = live.upgrade() else { return };
+            let mut live = live.lock();
+            let Some(until) = live.ends_at() else { return };
+            let now = Instant::now();
+            if until > now {
+                until
+            } else if live.waiting {
+                now + LOOK
+            } else {
+                live.cut(now);
+                return;
+            }
         };
-        let polled = match (polled, this.idle.as_mut()) {
-            (Poll::Pending, Some(idle)) => {
-                ready!(idle.poll(cx));
+        tokio::time::sleep_until(until).await;
+    }
+}
+
+impl Inner {
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Local(body) => body.is_end_stream(),
+            Self::Stack(body) => body.is_end_stream(),
+            Self::Cut(error) => error.is_none(),
+        }
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self {
+            Self::Local(body) => Pin::new(body).poll_frame(cx),
+            Self::Stack(body) => Pin::new(body).poll_frame(cx),
+            Self::Cut(error) => Poll::Ready(error.take().map(Err)),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Local(body) => body.size_hint(),
+            Self::Stack(body) => body.size_hint(),
+            Self::Cut(_) => SizeHint::default(),
+        }
+    }
+}
+
+impl Live {
+    /// When the response is overdue if nothing happens until then; `None` if it never is.
+    fn ends_at(&mut self) -> Option<Instant> {
+        let told = self.told.as_ref()?;
+        let idle = self.idle.as_mut().and_then(|idle| {
+            if idle.has_received(&told.trail) {
+                self.taken = Instant::now();
+                idle.touch();
+            }
+            self.taken.checked_add(idle.idle())
+        });
+        let deadline = match &self.inner {
+            Inner::Stack(body) => body.deadline(),
+            Inner::Local(_) | Inner::Cut(_) => None,
+        };
+        [idle, deadline].into_iter().flatten().min()
+    }
+
+    /// Gives back all that the response holds.
+    fn cut(&mut self, now: Instant) {
+        let elapsed = match &mut self.inner {
+            Inner::Stack(body) if body.deadline().is_some_and(|deadline| deadline <= now) => body.elapse(),
+            _ => None,
+        };
+        let error = elapsed.unwrap_or_else(|| StreamIdle.into());
+        if let Some(mut told) = self.told.take() {
+            failed(&mut told.record, &*error);
+            told.over = true;
+        }
+        self.inner = Inner::Cut(Some(error));
+        if let Some(in_flight) = self.in_flight.take() {
+            in_flight.cut();
+        }
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let polled = self.inner.poll_frame(cx);
+        let polled = match (polled, self.idle.as_mut(), self.told.as_ref()) {
+            (Poll::Pending, Some(idle), Some(told)) => {
+                self.waiting = true;
+                ready!(idle.poll(cx, &told.trail));
                 Poll::Ready(Some(Err(StreamIdle.into())))
             }
-            (Poll::Ready(frame), idle) => {
-                if let Some(idle) = idle {
-                    idle.touch();
-                }
-                Poll::Ready(frame)
-            }
-            (Poll::Pending, None) => Poll::Pending,
+            (polled, ..) => polled,
         };
+        self.waiting = polled.is_pending();
         let Poll::Ready(frame) = &polled else { return Poll::Pending };
-        if let Some(told) = this.told.as_mut() {
+        self.taken = Instant::now();
+        if let Some(idle) = &mut self.idle {
+            idle.touch();
+        }
+        if let Some(told) = self.told.as_mut() {
             let over = match frame {
                 Some(Ok(frame)) => {
                     if let Some(data) = frame.data_ref() {
@@ -154,7 +288,7 @@ impl HttpBody for Recorded {
                     {
                         told.record.grpc_status = grpc::status(trailers);
                     }
-                    ends
+                    self.inner.is_end_stream()
                 }
                 Some(Err(error)) => {
                     failed(&mut told.record, &**error);
@@ -164,24 +298,52 @@ impl HttpBody for Recorded {
             };
             if over {
                 told.over = true;
-                *this.told = None;
-                *this.in_flight = None;
+                self.told = None;
+                self.in_flight = None;
             }
         }
         polled
     }
+}
+
+impl HttpBody for Recorded {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match &mut self.state {
+            State::Own(live) => {
+                let polled = live.poll_frame(cx);
+                if polled.is_ready() && live.ends_at().is_some() {
+                    self.watch();
+                }
+                polled
+            }
+            State::Watched { live, watch } => {
+                let mut live = live.lock();
+                let polled = live.poll_frame(cx);
+                if live.told.is_none() {
+                    watch.0.abort();
+                }
+                polled
+            }
+        }
+    }
 
     fn is_end_stream(&self) -> bool {
-        match &self.inner {
-            Inner::Local { body } => body.is_end_stream(),
-            Inner::Stack { body } => body.is_end_stream(),
+        match &self.state {
+            State::Own(live) => live.inner.is_end_stream(),
+            State::Watched { live, .. } => live.lock().inner.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.inner {
-            Inner::Local { body } => body.size_hint(),
-            Inner::Stack { body } => body.size_hint(),
+        match &self.state {
+            State::Own(live) => live.inner.size_hint(),
+            State::Watched { live, .. } => live.lock().inner.size_hint(),
         }
     }
 }

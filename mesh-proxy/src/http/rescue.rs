@@ -36,6 +36,16 @@ pub(crate) fn bad_request(details: &'static str) -> Rejection {
     reject(StatusCode::BAD_REQUEST, "", details, None)
 }
 
+/// A request whose end others may see elsewhere. Envoy's details of such begin with the codec's name.
+pub(crate) fn bad_framing(status: StatusCode, details: &'static str) -> Rejection {
+    reject(status, "", details, None)
+}
+
+/// Whether what follows on the connection cannot be trusted to be a request.
+pub(crate) fn ends_connection(reply: &Rejection) -> bool {
+    reply.details.starts_with("http1.")
+}
+
 /// No virtual host or no route of it takes the request.
 pub(crate) fn no_route() -> Rejection {
     reject(StatusCode::NOT_FOUND, "", "route_not_found", Some(ResponseFlag::NoRouteFound))

@@ -7,7 +7,7 @@ use crate::http::{self, ConnectionFacts};
 use crate::io::Rewind;
 use crate::shared::Shared;
 use crate::tcp;
-use crate::tls::{Peer, ServerTls};
+use crate::tls::Peer;
 use ::http::Version;
 use bytes::BytesMut;
 use mesh_core::model::listener::Listener;
@@ -18,7 +18,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
 
 /// Envoy's default for inspection.
 const INSPECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -79,7 +78,7 @@ pub(crate) async fn serve(
         }
         Some(Err(_)) => {}
         Some(Ok(tls)) => {
-            let done = tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake(tls, stream)).await;
+            let done = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await;
             let stream = match done {
                 Ok(Ok(stream)) => stream,
                 Ok(Err(error)) => {
@@ -123,14 +122,6 @@ async fn run<T>(
             tcp::serve(stream, runtime, engine, facts, draining).await;
         }
     }
-}
-
-async fn handshake(
-    tls: &ServerTls,
-    stream: Rewind<TcpStream>,
-) -> io::Result<tokio_rustls::server::TlsStream<Rewind<TcpStream>>> {
-    let config = tls.config().await.map_err(io::Error::other)?;
-    TlsAcceptor::from(config).accept(stream).await
 }
 
 /// The HTTP version that an ALPN name, or what the HTTP inspector found, stands for.

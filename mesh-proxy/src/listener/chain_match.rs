@@ -71,7 +71,10 @@ fn server_name(wanted: &[String], name: Option<&str>) -> Option<usize> {
     }
     let name = name?;
     let rank = |want: &String| match want.strip_prefix('*') {
-        Some(suffix) => (name.len() > suffix.len() && name.ends_with(suffix)).then_some(suffix.len() + 1),
+        Some(suffix) => {
+            let end = name.len().checked_sub(suffix.len()).filter(|at| *at > 0).and_then(|at| name.get(at..));
+            end.is_some_and(|end| end.eq_ignore_ascii_case(suffix)).then_some(suffix.len() + 1)
+        }
         None => want.eq_ignore_ascii_case(name).then_some(usize::MAX),
     };
     wanted.iter().filter_map(rank).max()
@@ -120,6 +123,18 @@ mod tests {
         assert_eq!(choose(&[port, wide.clone()], &facts()), None, "as in Envoy");
         let exact = ChainMatch { server_names: vec!["a.example.com".into()], ..any() };
         assert_eq!(choose(&[any(), wide, exact], &facts()), Some(2));
+    }
+
+    #[test]
+    fn the_case_of_a_server_name_does_not_matter() {
+        let named = |name: &str| ChainMatch { server_names: vec![name.into()], ..any() };
+        let chains = [named("*.EXAMPLE.com"), named("A.Example.com")];
+        assert_eq!(choose(&chains, &facts()), Some(1));
+        assert_eq!(choose(&chains[..1], &facts()), Some(0));
+        let at = |name: &str| choose(&chains[..1], &Facts { server_name: Some(name.into()), ..facts() });
+        assert_eq!(at("b.c.Example.COM"), Some(0));
+        assert_eq!(at(".example.com"), None, "the star stands for something");
+        assert_eq!(at("é.example.org"), None);
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use super::{Answer, Connected, ConnectionInfo, Failure, Lease, Pool, Slot};
 use crate::body::{Body, Outgoing};
-use http::{Request, StatusCode};
+use crate::io::Guarded;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderValue, Request, StatusCode};
+use http_body::Body as _;
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
 use std::sync::Arc;
@@ -40,8 +43,20 @@ impl Kept {
     }
 }
 
+/// Says that a body of unknown length is chunked: hyper sends none with a GET that does not say so, and
+/// what a caller said of its framing ended at its own connection.
+fn frame(request: &mut Request<Outgoing>) {
+    let body = request.body();
+    let unknown = !body.is_end_stream() && body.size_hint().exact().is_none();
+    let headers = request.headers_mut();
+    if unknown && !headers.contains_key(CONTENT_LENGTH) && !headers.contains_key(TRANSFER_ENCODING) {
+        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+}
+
 impl Pool {
     pub(super) async fn send_h1(self: &Arc<Self>, mut request: Request<Outgoing>) -> Result<Answer, Failure> {
+        frame(&mut request);
         loop {
             let found = match self.idle_h1() {
                 Some(kept) => Found::Kept(kept),
@@ -106,7 +121,7 @@ impl Pool {
         let Connected { io, info } = self.dial().await.map_err(Failure::Connect)?;
         let (sender, connection) = Builder::new()
             .max_header_size(MAX_HEADER_BYTES)
-            .handshake(TokioIo::new(io))
+            .handshake(TokioIo::new(Guarded::new(io, slot)))
             .await
             .map_err(|e| Failure::Connect(super::ConnectError::Http(Arc::new(e))))?;
         tokio::spawn(async move {
@@ -115,7 +130,6 @@ impl Pool {
             if let Err(error) = ended {
                 tracing::debug!(%error, "an upstream HTTP/1.1 connection ended");
             }
-            drop(slot);
         });
         let left = match self.settings.max_requests {
             0 => u32::MAX,

@@ -1,15 +1,18 @@
-//! HTTP/2: one connection carries many requests, until it is used up or closed.
+//! HTTP/2: a connection carries as many requests as the endpoint takes on it; then another is opened.
 
-use super::{Answer, ConnectError, Connected, ConnectionInfo, Failure, Lease, Pool};
+mod line;
+
+pub(crate) use line::Stream;
+
+use super::{Answer, ConnectError, Connected, Failure, Lease, Pool, Reset, Slot};
 use crate::body::{Body, Outgoing};
-use futures_util::FutureExt as _;
-use futures_util::future::{BoxFuture, Shared};
 use http::Request;
-use hyper::client::conn::http2::{Builder, SendRequest};
+use hyper::client::conn::http2::Builder;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use line::{Line, LineState, Room, Taken, Upload};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// What may be buffered for one stream, and for all of a connection: bounded, yet more than the product of
@@ -18,47 +21,45 @@ const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 8 << 20;
 const MAX_HEADER_BYTES: u32 = 60 * 1024;
 
-/// A pool's shared connection.
-pub(super) enum State {
-    Empty,
+/// A pool's connections, and the one that is being opened.
+#[derive(Default)]
+pub(super) struct Lines {
+    open: Vec<Line>,
+    opening: Option<Opening>,
+}
+
+/// Tells those who wait what came of it; nobody needs to wait for it to go on.
+type Opening = watch::Receiver<Option<Result<Arc<LineState>, ConnectError>>>;
+
+/// What the pool has for a request.
+enum Found {
+    Place(Taken),
+    Unsettled(Arc<LineState>),
     Opening(Opening),
-    Open(Line),
 }
 
-type Opening = Shared<BoxFuture<'static, Result<Line, ConnectError>>>;
-
-/// A connection with room for more requests.
-#[derive(Clone)]
-pub(super) struct Line {
-    sender: SendRequest<Outgoing>,
-    info: Arc<ConnectionInfo>,
-    /// How many more requests it may carry.
-    left: Arc<AtomicU32>,
-    /// Held by every request that is on it, so that its count tells whether it is idle.
-    busy: Arc<()>,
-    used: Instant,
-}
-
-impl Line {
-    fn is_usable(&self) -> bool {
-        !self.sender.is_closed() && self.left.load(Ordering::Relaxed) > 0
-    }
-
-    fn take(&self) -> bool {
-        self.left.try_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok()
-    }
-}
-
-impl State {
+impl Lines {
     pub(super) fn sweep(&mut self, now: Instant, idle_timeout: Duration) {
-        if let Self::Open(line) = self {
-            if Arc::strong_count(&line.busy) > 1 {
-                line.used = now;
-            }
-            if !line.is_usable() || now.duration_since(line.used) >= idle_timeout {
-                *self = Self::Empty;
+        self.open.retain_mut(|line| !line.is_spent(now, idle_timeout));
+    }
+
+    /// A place on the oldest connection that has one, so that what is not needed falls idle.
+    fn take(&mut self) -> Option<Found> {
+        self.open.retain(Line::is_usable);
+        let mut unsettled = None;
+        for line in &mut self.open {
+            match line.take() {
+                Room::Taken(taken) => return Some(Found::Place(taken)),
+                Room::Unsettled(state) => unsettled = Some(Found::Unsettled(state)),
+                Room::None => {}
             }
         }
+        unsettled
+    }
+
+    fn opening(&self) -> Option<Found> {
+        // It has no sender any more if its task was dropped with the runtime.
+        self.opening.clone().filter(|o| o.has_changed().is_ok()).map(Found::Opening)
     }
 }
 
@@ -66,21 +67,17 @@ impl Pool {
     pub(super) async fn send_h2(self: &Arc<Self>, mut request: Request<Outgoing>) -> Result<Answer, Failure> {
         *request.version_mut() = http::Version::HTTP_2;
         loop {
-            let (line, fresh) = self.line().await?;
-            if !line.take() {
-                continue;
-            }
-            let busy = line.busy.clone();
-            let mut sender = line.sender.clone();
-            match sender.try_send_request(request).await {
+            let (Taken { mut sender, info, stream }, fresh) = self.place().await?;
+            let carried = request.map(|body| Upload::new(body, stream.clone()));
+            match sender.try_send_request(carried).await {
                 Ok(response) => {
                     let (parts, incoming) = response.into_parts();
-                    let body = Body::upstream(incoming, Some(Lease::Shared { _busy: busy }));
+                    let body = Body::upstream(incoming, Some(Lease::Shared { _stream: stream }));
                     let response = http::Response::from_parts(parts, body);
-                    return Ok(Answer { response, connection: line.info });
+                    return Ok(Answer { response, connection: info });
                 }
                 Err(mut failed) => match failed.take_message() {
-                    Some(untouched) if !fresh => request = untouched,
+                    Some(untouched) if !fresh => request = untouched.map(Upload::into_inner),
                     Some(_) => return Err(Failure::from_hyper(failed.into_error(), false)),
                     None => return Err(Failure::from_hyper(failed.into_error(), true)),
                 },
@@ -88,64 +85,84 @@ impl Pool {
         }
     }
 
-    /// The shared connection, and whether this call waited for it to be opened.
-    async fn line(self: &Arc<Self>) -> Result<(Line, bool), Failure> {
-        let opening = {
-            let mut state = self.shared.lock();
-            match &*state {
-                State::Open(line) if line.is_usable() => return Ok((line.clone(), false)),
-                State::Opening(opening) => opening.clone(),
-                State::Open(_) | State::Empty => {
-                    let opening = self.clone().open_h2().boxed().shared();
-                    *state = State::Opening(opening.clone());
-                    opening
+    /// A place on a connection, and whether this call waited for it to be opened.
+    async fn place(self: &Arc<Self>) -> Result<(Taken, bool), Failure> {
+        let mut opened: Option<Arc<LineState>> = None;
+        loop {
+            // Where the cluster may have no more connections, the request is pending until one of its
+            // streams or connections ends.
+            match self.gate.wait(|| self.find_h2()).await? {
+                Found::Place(taken) => {
+                    let fresh = opened.is_some_and(|state| taken.stream.is_on(&state));
+                    return Ok((taken, fresh));
+                }
+                Found::Unsettled(state) => state.settle().await,
+                Found::Opening(mut opening) => {
+                    let state = match opening.wait_for(Option::is_some).await.as_deref() {
+                        Ok(Some(Ok(state))) => state.clone(),
+                        Ok(Some(Err(error))) => return Err(Failure::Connect(error.clone())),
+                        Ok(None) | Err(_) => return Err(closed("the connection was given up")),
+                    };
+                    // To try again and again would be to dial for ever.
+                    if state.is_stillborn() {
+                        return Err(closed("the connection was closed as soon as it was open"));
+                    }
+                    opened = Some(state);
                 }
             }
-        };
-        let opened = opening.clone().await;
-        let mut state = self.shared.lock();
-        // The first of those who waited writes down what came of it.
-        if matches!(&*state, State::Opening(current) if current.ptr_eq(&opening)) {
-            *state = match &opened {
-                Ok(line) => State::Open(line.clone()),
-                Err(_) => State::Empty,
-            };
-        }
-        match opened {
-            Ok(line) => Ok((line, true)),
-            Err(error) => Err(Failure::Connect(error)),
         }
     }
 
-    async fn open_h2(self: Arc<Self>) -> Result<Line, ConnectError> {
-        // One connection for each pool is always admitted; a replacement waits only for its predecessor's
-        // place, which it does not need to wait for: streams still finish on that one.
-        let slot = self.gate.try_connection(&self.open, &self.stats);
+    fn find_h2(self: &Arc<Self>) -> Option<Found> {
+        let mut lines = self.shared.lock();
+        if let Some(found) = lines.take().or_else(|| lines.opening()) {
+            return Some(found);
+        }
+        let slot = self.gate.try_connection(&self.open, &self.stats)?;
+        let (tell, opening) = watch::channel(None);
+        lines.opening = Some(opening.clone());
+        let pool = self.clone();
+        // A task of its own: a caller who goes away takes nothing from the others.
+        tokio::spawn(async move {
+            let done = pool.open_h2(slot).await;
+            let mut lines = pool.shared.lock();
+            // Whoever comes after a failure tries anew.
+            lines.opening = None;
+            let outcome = done.map(|line| {
+                let state = line.state().clone();
+                lines.open.push(line);
+                state
+            });
+            drop(lines);
+            tell.send_replace(Some(outcome));
+        });
+        Some(Found::Opening(opening))
+    }
+
+    async fn open_h2(&self, slot: Slot) -> Result<Line, ConnectError> {
         let Connected { io, info } = self.dial().await?;
-        let (sender, connection) = Builder::new(TokioExecutor::new())
+        let (sender, codec) = Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_header_list_size(MAX_HEADER_BYTES)
+            // None until the endpoint says how many, which it does at once: the codec holds the first
+            // request back for so long.
+            .initial_max_send_streams(0)
             .handshake(TokioIo::new(io))
             .await
             .map_err(|e| ConnectError::Http(Arc::new(e)))?;
+        let max_requests = self.settings.max_requests;
+        let (line, driver) = Line::new(sender, codec, info, slot, self.gate.clone(), max_requests);
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            if let Err(error) = driver.await {
                 tracing::debug!(%error, "an upstream HTTP/2 connection ended");
             }
-            drop(slot);
         });
-        let left = match self.settings.max_requests {
-            0 => u32::MAX,
-            n => n,
-        };
-        Ok(Line {
-            sender,
-            info,
-            left: Arc::new(AtomicU32::new(left)),
-            busy: Arc::new(()),
-            used: Instant::now(),
-        })
+        Ok(line)
     }
+}
+
+fn closed(why: &'static str) -> Failure {
+    Failure::Reset { reset: Reset::ConnectionClosed, sent: false, source: why.into() }
 }

@@ -16,7 +16,7 @@ const BUFFER: usize = 16 * 1024;
 
 /// Bytes that were carried.
 #[derive(Debug, Default)]
-pub(super) struct Meter {
+pub(crate) struct Meter {
     from_caller: AtomicU64,
     to_caller: AtomicU64,
 }
@@ -109,7 +109,7 @@ impl Direction {
 }
 
 /// Copies both ways.
-pub(super) async fn both_ways<A, B>(
+pub(crate) async fn both_ways<A, B>(
     caller: &mut A,
     upstream: &mut B,
     idle: Option<Duration>,

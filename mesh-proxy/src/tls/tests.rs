@@ -3,7 +3,7 @@ use super::*;
 use mesh_core::model::tls::{ClientAuth, DownstreamTls};
 use mesh_core::watch::{self, Watch};
 use std::io;
-use tokio_rustls::{TlsAcceptor, TlsConnector};
+use tokio_rustls::TlsConnector;
 
 /// What each end learns of the other, and the ALPN that was agreed on.
 async fn meet(
@@ -13,8 +13,7 @@ async fn meet(
     let (near, far) = tokio::io::duplex(16 * 1024);
     let name = client.server_name([127, 0, 0, 1].into());
     let connector = TlsConnector::from(client.config().await.unwrap());
-    let acceptor = TlsAcceptor::from(server.config().await.unwrap());
-    let (mine, theirs) = tokio::join!(connector.connect(name, near), acceptor.accept(far));
+    let (mine, theirs) = tokio::join!(connector.connect(name, near), server.accept(far));
     let alpn = theirs.as_ref().ok().and_then(|s| s.get_ref().1.alpn_protocol().map(<[u8]>::to_vec));
     (
         mine.map(|s| Peer::from_chain(s.get_ref().1.peer_certificates()).unwrap()),
@@ -64,13 +63,10 @@ async fn the_next_handshake_takes_the_newest_credential() {
     let (rotate, identity) = watch::channel();
     let server = Authority::server(identity, "client");
     rotate.send(ca.issue(&[&uri("server")]));
-    let before = server.config().await.unwrap();
-    assert!(
-        std::sync::Arc::ptr_eq(&before, &server.config().await.unwrap()),
-        "made once for each credential"
-    );
+    let before = server.built().await.unwrap();
+    assert!(std::sync::Arc::ptr_eq(&before, &server.built().await.unwrap()), "made once for each credential");
     rotate.send(ca.issue(&[&uri("server")]));
-    assert!(!std::sync::Arc::ptr_eq(&before, &server.config().await.unwrap()));
+    assert!(!std::sync::Arc::ptr_eq(&before, &server.built().await.unwrap()));
     assert!(meet(&ca.client_tls("server"), &server).await.0.is_ok());
 }
 
@@ -88,7 +84,7 @@ async fn a_secret_that_the_proxy_does_not_hold_is_named() {
 #[tokio::test]
 async fn without_a_source_of_credentials_there_is_no_handshake() {
     let server = Authority::server(watch::channel().1, "client");
-    assert!(matches!(server.config().await, Err(TlsError::NoCredential)));
+    assert!(matches!(server.built().await, Err(TlsError::NoCredential)));
 }
 
 #[test]

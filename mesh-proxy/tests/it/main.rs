@@ -4,8 +4,13 @@
 mod access_log;
 mod config;
 mod embed;
+mod framing;
 mod http;
+mod inline_routes;
 mod mtls;
+mod patience;
+mod pool;
 mod resilience;
 mod support;
 mod tcp;
+mod upgrade;

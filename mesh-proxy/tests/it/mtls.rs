@@ -115,6 +115,23 @@ async fn two_proxies_prove_who_they_are() {
 }
 
 #[tokio::test]
+async fn callers_who_offer_none_of_our_protocols_are_served_without_one() {
+    let ca = Authority::new();
+    let app = echo().await;
+    let mut chain = tls_chain(vec![]);
+    // The caller offers `istio-http/1.1` and `istio`.
+    chain.tls = Some(DownstreamTls { alpn: vec!["h2".into(), "http/1.1".into()], ..server_tls() });
+    let server = Running::with(inbound(app.addr, vec![chain]), fixed(&ca.issue("server")), |_| {}).await;
+    let client =
+        Running::with(to_peer(server.addr("in"), "server"), fixed(&ca.issue("client")), |_| {}).await;
+    let answer = get(client.addr("out"), "/").await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    assert!(answer.body.contains("sa/client"), "{}", answer.body);
+    client.stop().await;
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_server_with_another_identity_is_refused() {
     let ca = Authority::new();
     let app = echo().await;

@@ -191,6 +191,46 @@ async fn a_full_breaker_refuses_at_once() {
 }
 
 #[tokio::test]
+async fn a_copy_over_its_clusters_limit_is_dropped_and_counted() {
+    let gate = Arc::new(Semaphore::new(0));
+    let held = gate.clone();
+    let slow = Upstream::http1(move |_| {
+        let held = held.clone();
+        async move {
+            held.acquire().await.unwrap().forget();
+            text(StatusCode::OK, "late")
+        }
+    })
+    .await;
+    let upstream = Upstream::saying("the real one").await;
+    let mut shadow = cluster("shadow", &[slow.addr]);
+    shadow.limits = CircuitLimits { max_requests: 1, ..CircuitLimits::default() };
+    let mirror = mesh_core::model::route::Mirror {
+        cluster: name("shadow"),
+        fraction: mesh_core::model::values::Fraction::ONE,
+    };
+    let action = forward(Forward { mirrors: vec![mirror], ..Forward::to("c") });
+    let snapshot = outbound(vec![route("/", action)], vec![cluster("c", &[upstream.addr]), shadow]);
+    let proxy = Running::with(snapshot, mesh_core::watch::channel().1, |s| s.admin = Some(any_port())).await;
+    let (at, admin) = (proxy.addr("out"), proxy.handle.admin_addr().unwrap());
+    assert_eq!(get(at, "/").await.body, "the real one");
+    until(|| slow.requests() == 1).await;
+    for _ in 0..3 {
+        assert_eq!(get(at, "/").await.body, "the real one");
+    }
+    let counted = "cluster.shadow.upstream_rq_pending_overflow: 3";
+    let wait = async {
+        while !get(admin, "/stats").await.body.lines().any(|line| line == counted) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), wait).await.expect("the copies are counted");
+    assert_eq!(slow.requests(), 1);
+    gate.add_permits(1);
+    proxy.stop().await;
+}
+
+#[tokio::test]
 async fn requests_wait_for_one_of_few_connections_but_not_too_many() {
     let gate = Arc::new(Semaphore::new(0));
     let held = gate.clone();

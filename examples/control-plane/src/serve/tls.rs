@@ -146,8 +146,7 @@ fn issue(
 ) -> Result<Current, Error> {
     let names = CONTROL_PLANE_NAMES.iter().copied().chain([ip]);
     let credential = authority.server_credential(names, now)?;
-    let chain =
-        CertificateDer::pem_slice_iter(credential.chain.as_bytes()).collect::<Result<Vec<_>, _>>()?;
+    let chain = CertificateDer::pem_slice_iter(credential.chain.as_bytes()).collect::<Result<Vec<_>, _>>()?;
     let key = PrivateKeyDer::from_pem_slice(credential.key.as_bytes())?;
     let key = CertifiedKey::from_der(chain, key, provider)?;
     let renew_at = rotate::plan(now, credential.not_after, now, GRACE_RATIO);

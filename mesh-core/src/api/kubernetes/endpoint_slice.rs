@@ -27,9 +27,9 @@ pub struct SliceEndpoint {
     pub addresses: Vec<String>,
     /// Its state.
     pub conditions: EndpointConditions,
-    /// Name in a headless Service.
+    /// Name in a headless Service; the mesh resolves no such names.
     pub hostname: String,
-    /// Node.
+    /// Node; its zone stands in `zone`.
     pub node_name: String,
     /// Zone.
     pub zone: String,

@@ -30,8 +30,19 @@ pub struct Service {
     pub publish_not_ready_addresses: bool,
     /// `Local` or `Cluster`.
     pub internal_traffic_policy: String,
+    /// `Local` or `Cluster`, for calls from outside of the cluster.
+    pub external_traffic_policy: String,
     /// Such as `PreferClose`.
     pub traffic_distribution: String,
+    /// `ClientIP` or `None`.
+    pub session_affinity: String,
+    /// Address of the load balancer before it.
+    #[serde(rename = "loadBalancerIP")]
+    pub load_balancer_ip: String,
+    /// Which load balancer stands before it.
+    pub load_balancer_class: String,
+    /// From where that load balancer may be called.
+    pub load_balancer_source_ranges: Vec<String>,
 }
 
 /// A port of a Service.

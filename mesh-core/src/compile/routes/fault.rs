@@ -11,7 +11,7 @@ use crate::model::values::Fraction;
 pub(super) fn fault(rule: &RuleOf<'_>, said: &HttpFaultInjection, report: &mut Report) -> Option<Fault> {
     let path = format!("{}.fault", rule.path);
     let delay = said.delay.as_ref().and_then(|delay| {
-        // Where no share is written, none is held back.
+        // Where no share is written, none is held back, as in Istio; validation says so.
         let fraction = delay
             .percentage
             .and_then(|p| share(rule, p, &format!("{path}.delay.percentage"), report))

@@ -10,6 +10,9 @@ const AVOID_PREVIOUS_HOSTS: u32 = 5;
 
 /// The policy (`None`: never) and the conditions that are not known.
 ///
+/// Istio's defaults repeat only what no application can have seen: a 503 may come from one that has
+/// already acted, so that it is repeated where `retryOn` says so and nowhere else.
+///
 /// Under a consistent hash a retry goes where the hash says, tried or not.
 pub(super) fn policy(said: Option<&HttpRetry>, hashed: bool) -> (Option<RetryPolicy>, Vec<String>) {
     let mut policy = RetryPolicy {
@@ -18,12 +21,10 @@ pub(super) fn policy(said: Option<&HttpRetry>, hashed: bool) -> (Option<RetryPol
             RetryCondition::RefusedStream,
             RetryCondition::Unavailable,
             RetryCondition::Cancelled,
-            RetryCondition::RetriableStatusCodes,
         ]
         .into_iter()
         .collect(),
         retries: 2,
-        retriable_status_codes: vec![StatusCode::SERVICE_UNAVAILABLE],
         avoid_previous_hosts: if hashed { 0 } else { AVOID_PREVIOUS_HOSTS },
         ..RetryPolicy::default()
     };
@@ -78,13 +79,41 @@ mod tests {
     #[test]
     fn without_a_word_two_retries_avoid_the_hosts_that_were_tried() {
         let policy = policy(None, false).0.unwrap();
-        assert_eq!(
-            policy.on.to_string(),
-            "connect-failure,refused-stream,retriable-status-codes,cancelled,unavailable"
-        );
+        assert_eq!(policy.on.to_string(), "connect-failure,refused-stream,cancelled,unavailable");
         assert_eq!((policy.retries, policy.avoid_previous_hosts), (2, 5));
-        assert_eq!(policy.retriable_status_codes, [StatusCode::SERVICE_UNAVAILABLE]);
         assert_eq!(super::policy(None, true).0.unwrap().avoid_previous_hosts, 0);
+    }
+
+    #[test]
+    fn a_503_is_never_repeated_unless_it_is_asked_for() {
+        let by_answer = [
+            RetryCondition::FiveXx,
+            RetryCondition::GatewayError,
+            RetryCondition::RetriableStatusCodes,
+            RetryCondition::Retriable4xx,
+            RetryCondition::Reset,
+        ];
+        let attempts_alone = said(serde_json::json!({"attempts": 3}));
+        for written in [None, Some(&attempts_alone)] {
+            let policy = policy(written, false).0.unwrap();
+            assert!(policy.retriable_status_codes.is_empty(), "{policy:?}");
+            assert!(by_answer.iter().all(|c| !policy.on.contains(*c)), "{policy:?}");
+        }
+    }
+
+    #[test]
+    fn a_503_that_is_asked_for_is_repeated() {
+        for (text, on) in [
+            ("503", "retriable-status-codes"),
+            ("503,retriable-status-codes", "retriable-status-codes"),
+            ("connect-failure,503", "connect-failure,retriable-status-codes"),
+        ] {
+            let said = said(serde_json::json!({"attempts": 2, "retryOn": text}));
+            let (policy, unknown) = policy(Some(&said), false);
+            let policy = policy.unwrap();
+            assert_eq!((policy.on.to_string().as_str(), unknown.len()), (on, 0), "{text}");
+            assert_eq!(policy.retriable_status_codes, [StatusCode::SERVICE_UNAVAILABLE], "{text}");
+        }
     }
 
     #[test]

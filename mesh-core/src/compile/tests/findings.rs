@@ -1,5 +1,5 @@
 use super::*;
-use crate::diagnostic::code;
+use crate::diagnostic::{Level, code};
 
 /// Path and code of every finding for reviews-v1.
 fn said(texts: &[&str]) -> Vec<(String, &'static str)> {
@@ -136,8 +136,8 @@ data:
     assert_eq!(
         found,
         [
-            "data.mesh",
-            "data.mesh",
+            "data.mesh.enableTracing",
+            "data.mesh.localityLbSetting",
             "spec",
             "spec.accessLogging[0].filter",
             "spec.accessLogging[0].providers[0].name",
@@ -231,4 +231,196 @@ fn what_is_unsupported_can_be_asked_without_a_proxy() {
     let all: Vec<_> = world.iter().flat_map(|r| crate::compile::unsupported(&world, r)).collect();
     assert_eq!(all.len(), 1);
     assert_eq!(&*all[0].resource.kind, "WorkloadGroup");
+}
+
+/// Level, line and path of all that can be said without a proxy.
+fn without_a_proxy(text: &str) -> Vec<(Level, u32, String)> {
+    let found = crate::compile::unsupported_all(&world(&[text]));
+    found.into_iter().map(|f| (f.level, f.span.map_or(0, |s| s.line), f.path)).collect()
+}
+
+#[test]
+fn a_services_fields_without_effect_are_named_and_those_without_meaning_are_notes() {
+    let service = "apiVersion: v1
+kind: Service
+metadata: {name: reviews, namespace: default}
+spec:
+  sessionAffinity: ClientIP
+  internalTrafficPolicy: Local
+  trafficDistribution: PreferClose
+  externalIPs: [192.0.2.1]
+  externalTrafficPolicy: Local
+  loadBalancerIP: 192.0.2.2
+  loadBalancerClass: x/y
+  loadBalancerSourceRanges: [192.0.2.0/24]
+  ports:
+  - {port: 80, name: http, nodePort: 30080}
+";
+    let (warning, info) = (Level::Warning, Level::Info);
+    let want = [
+        (warning, 5, "spec.sessionAffinity"),
+        (warning, 6, "spec.internalTrafficPolicy"),
+        (warning, 7, "spec.trafficDistribution"),
+        (warning, 8, "spec.externalIPs"),
+        (info, 9, "spec.externalTrafficPolicy"),
+        (info, 10, "spec.loadBalancerIP"),
+        (info, 11, "spec.loadBalancerClass"),
+        (info, 12, "spec.loadBalancerSourceRanges"),
+        (info, 14, "spec.ports[0].nodePort"),
+    ];
+    assert_eq!(without_a_proxy(service), want.map(|(level, line, path)| (level, line, path.to_owned())));
+    let seen = paths_of(&[service]);
+    assert!(seen.contains(&"spec.sessionAffinity".to_owned()), "compiled in silence: {seen:?}");
+}
+
+fn paths_of(texts: &[&str]) -> Vec<String> {
+    said(texts).into_iter().map(|(path, _)| path).collect()
+}
+
+#[test]
+fn what_kubernetes_writes_into_every_service_is_no_matter() {
+    let service = "apiVersion: v1
+kind: Service
+metadata: {name: reviews}
+spec: {type: ClusterIP, sessionAffinity: None, internalTrafficPolicy: Cluster, externalTrafficPolicy: Cluster, clusterIP: 10.0.0.1, ipFamilies: [IPv4], ports: [{port: 80}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: reviews-1, labels: {kubernetes.io/service-name: reviews}}
+addressType: IPv4
+endpoints: [{addresses: [127.1.0.2], hostname: a, nodeName: b}]
+ports: [{port: 80}]
+";
+    assert_eq!(without_a_proxy(service), []);
+}
+
+#[test]
+fn another_network_and_a_pods_own_proxy_settings_are_named() {
+    let text = "apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: {name: a}
+spec:
+  address: 127.1.0.7
+  network: far
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: b}
+spec:
+  hosts: [b.example.com]
+  resolution: STATIC
+  ports: [{number: 80, name: http, protocol: HTTP}]
+  endpoints:
+  - {address: 127.1.0.8, network: far}
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: c
+  annotations:
+    proxy.istio.io/config: '{}'
+";
+    let want = [
+        (Level::Warning, 6, "spec.network"),
+        (Level::Warning, 16, "spec.endpoints[0].network"),
+        (Level::Warning, 23, "metadata.annotations.proxy.istio.io/config"),
+    ];
+    assert_eq!(without_a_proxy(text), want.map(|(level, line, path)| (level, line, path.to_owned())));
+}
+
+#[test]
+fn every_field_of_the_mesh_config_without_effect_is_named_with_its_line() {
+    let text = "apiVersion: v1
+kind: ConfigMap
+metadata: {name: istio, namespace: istio-system}
+data:
+  mesh: |
+    proxyListenPort: 15101
+    enablePrometheusMerge: true
+    disableEnvoyListenerLog: true
+    ingressClass: other
+    ingressService: other
+    ingressControllerMode: DEFAULT
+    accessLogEncoding: JSON
+    accessLogFormat: '%METHOD%'
+    defaultHttpRetryPolicy: {attempts: 1, retryOn: 'wonder,503'}
+    defaultConfig:
+      concurrency: 3
+      drainDuration: 5s
+      statusPort: 15999
+      proxyMetadata: {A: b}
+      tracing: {}
+      image: {imageType: debug}
+      discoveryAddress: istiod:15012
+      gatewayTopology: {proxyProtocol: {}}
+    defaultProviders:
+      accessLogging: [none]
+      tracing: [z]
+      metrics: [prometheus, s]
+    extensionProviders:
+    - {name: f, envoyFileAccessLog: {path: /x, omitEmptyValues: true}}
+";
+    let (warning, info) = (Level::Warning, Level::Info);
+    let want = [
+        (warning, 6, "proxyListenPort"),
+        (warning, 7, "enablePrometheusMerge"),
+        (info, 8, "disableEnvoyListenerLog"),
+        (info, 9, "ingressClass"),
+        (info, 10, "ingressService"),
+        (info, 11, "ingressControllerMode"),
+        (warning, 13, "accessLogFormat"),
+        (warning, 14, "defaultHttpRetryPolicy.retryOn"),
+        (warning, 16, "defaultConfig.concurrency"),
+        (warning, 17, "defaultConfig.drainDuration"),
+        (warning, 18, "defaultConfig.statusPort"),
+        (warning, 19, "defaultConfig.proxyMetadata"),
+        (warning, 20, "defaultConfig.tracing"),
+        (info, 21, "defaultConfig.image"),
+        (info, 22, "defaultConfig.discoveryAddress"),
+        (warning, 23, "defaultConfig.gatewayTopology.proxyProtocol"),
+        (warning, 25, "defaultProviders.accessLogging[0]"),
+        (warning, 26, "defaultProviders.tracing[0]"),
+        (warning, 27, "defaultProviders.metrics[1]"),
+        (warning, 29, "extensionProviders[0].envoyFileAccessLog.omitEmptyValues"),
+    ];
+    let want = want.map(|(level, line, field)| (level, line, format!("data.mesh.{field}")));
+    assert_eq!(without_a_proxy(text), want);
+    let elsewhere = text.replace("name: istio,", "name: other,");
+    assert_eq!(without_a_proxy(&elsewhere), [], "another ConfigMap is nobody's MeshConfig");
+}
+
+#[test]
+fn istios_own_defaults_written_out_are_no_matter() {
+    let text = "apiVersion: v1
+kind: ConfigMap
+metadata: {name: istio, namespace: istio-system}
+data:
+  mesh: |
+    proxyListenPort: 15001
+    proxyInboundListenPort: 15106
+    ingressClass: istio
+    enablePrometheusMerge: false
+    defaultProviders: {metrics: [prometheus], accessLogging: [envoy]}
+    accessLogFile: /dev/stdout
+    trustDomain: example.org
+";
+    assert_eq!(without_a_proxy(text), []);
+}
+
+#[test]
+fn a_trust_domain_that_is_none_is_an_error_at_its_line() {
+    let text = "apiVersion: v1
+kind: ConfigMap
+metadata: {name: istio, namespace: istio-system}
+data:
+  mesh: |
+    rootNamespace: istio-system
+    trustDomain: Example Org
+";
+    let compiled = compile(&bookinfo(&[text]), &reviews());
+    let [finding] = compiled.findings.as_slice() else { panic!("{:#?}", messages(&compiled)) };
+    assert_eq!((finding.level, finding.path.as_str()), (Level::Error, "data.mesh.trustDomain"));
+    let span = finding.span.unwrap();
+    let line = finding.source.as_ref().unwrap().text.lines().nth(span.line as usize - 1).unwrap();
+    assert_eq!(line.trim(), "trustDomain: Example Org");
 }

@@ -132,6 +132,16 @@ fn duplicate(second: &AnyResource, first: &AnyResource) -> Finding {
         .help(format!("the one in force is at {}:{line}", first.source().file))
 }
 
+/// Kinds whose absence opens what they would close.
+const PROTECTS: [&str; 3] = ["AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication"];
+
+fn add_help(finding: &mut Finding, note: &str) {
+    finding.help = Some(match finding.help.take() {
+        Some(help) => format!("{help}; {note}"),
+        None => note.to_owned(),
+    });
+}
+
 impl InForce {
     fn read(name: &Arc<str>, text: Arc<str>, before: Option<&Self>) -> Self {
         let parsed = yaml::resources(name, &text, &yaml::Limits::default());
@@ -169,11 +179,9 @@ impl InForce {
         for finding in next.findings.iter_mut().filter(|f| f.level == Level::Error) {
             let unnamed = finding.resource.name.is_empty() && parsed.unreadable && before.is_some();
             if held.contains(&finding.resource) || unnamed {
-                let note = "the last good version stays in force";
-                finding.help = Some(match finding.help.take() {
-                    Some(help) => format!("{help}; {note}"),
-                    None => note.to_owned(),
-                });
+                add_help(finding, "the last good version stays in force");
+            } else if PROTECTS.contains(&&*finding.resource.kind) {
+                add_help(finding, "until it is mended, nothing of it is enforced");
             }
         }
         next

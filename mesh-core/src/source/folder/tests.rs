@@ -1,6 +1,6 @@
 use super::*;
 use crate::api::networking::{DestinationRule, VirtualService};
-use crate::diagnostic::code;
+use crate::diagnostic::{Level, code};
 use std::fs;
 use std::future::Future;
 use std::os::unix::fs::symlink;
@@ -143,6 +143,46 @@ fn what_validation_refuses_is_quarantined_as_well() {
     );
     assert!(!loaded.is_valid());
     assert_eq!(loaded.world.mesh().trust_domain, "a");
+}
+
+#[test]
+fn a_trust_domain_that_is_none_is_refused_at_its_line() {
+    let text = |domain: &str| {
+        format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: istio, namespace: istio-system}}\n\
+             data:\n  mesh: |\n    enableTracing: false\n    trustDomain: {domain}\n"
+        )
+    };
+    let mut one = One::new(&text("a.b"));
+    let (_, loaded) = one.step(&text("A_B"));
+    let [finding] = loaded.findings.as_slice() else { panic!("{:?}", loaded.findings) };
+    assert_eq!((finding.level, finding.path.as_str()), (Level::Error, "data.mesh.trustDomain"));
+    assert_eq!(finding.span.map(|s| s.line), Some(7));
+    assert_eq!(loaded.world.mesh().trust_domain, "a.b");
+}
+
+#[test]
+fn a_policy_that_never_was_good_says_that_nothing_of_it_is_enforced() {
+    let policy = |kind: &str, field: &str| {
+        format!(
+            "---\napiVersion: security.istio.io/v1\nkind: {kind}\nmetadata: {{name: p}}\nspec: {{{field}: 1}}\n"
+        )
+    };
+    let kinds = ["AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication"];
+    let bad: String = kinds.iter().map(|kind| policy(kind, "wrong")).collect();
+    let open = "nothing of it is enforced";
+    let never = One::new("").step(&bad).1;
+    assert_eq!(never.findings.len(), 3);
+    assert!(never.findings.iter().all(|f| f.help.as_deref().unwrap().contains(open)), "{never:?}");
+    // With a last good version, something is.
+    let good =
+        "---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: p}\nspec: {}\n";
+    let held = One::new(good).step(&policy("AuthorizationPolicy", "wrong")).1;
+    let help = held.findings[0].help.as_deref().unwrap();
+    assert!(help.contains("last good version stays in force") && !help.contains(open), "{help}");
+    // What protects nothing does not open anything.
+    let route = One::new("").step(&route("a", "v1").replace("http:", "htpp:")).1;
+    assert!(!route.findings[0].help.as_deref().unwrap_or_default().contains(open));
 }
 
 #[test]

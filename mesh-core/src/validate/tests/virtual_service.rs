@@ -18,7 +18,7 @@ fn a_rule_has_exactly_one_action() {
         "spec.http[0].redirect: `route` and `redirect` in one rule"
     );
     assert_eq!(
-        one("directResponse: {status: 200}, fault: {abort: {httpStatus: 500}}"),
+        one("directResponse: {status: 200}, fault: {abort: {httpStatus: 500, percentage: {value: 1}}}"),
         "spec.http[0].fault: `fault` has no effect on a rule that answers by itself"
     );
     assert_eq!(only("VirtualService", "{hosts: [a]}"), "spec: no rule: http, tls and tcp are all empty");
@@ -78,12 +78,29 @@ fn faults_say_what_and_how_much() {
     let fault = |fault: &str| about_rule(&format!(", fault: {fault}"));
     assert_eq!(fault("{}"), "spec.http[0].fault: a fault that is none");
     assert_eq!(
-        fault("{abort: {httpStatus: 600}}"),
+        fault("{abort: {httpStatus: 600, percentage: {value: 1}}}"),
         "spec.http[0].fault.abort.httpStatus: 600 is not an HTTP status"
     );
     assert_eq!(fault("{abort: {}}"), "spec.http[0].fault.abort: an abort without a status");
     assert_eq!(fault("{delay: {percent: 5}}"), "spec.http[0].fault.delay: a delay without a length");
-    assert!(fault("{abort: {grpcStatus: NOPE}}").contains("is not a gRPC status"));
+    assert!(fault("{abort: {grpcStatus: NOPE, percentage: {value: 1}}}").contains("is not a gRPC status"));
+}
+
+#[test]
+fn a_fault_without_a_percentage_is_for_no_request_and_says_so() {
+    let fault = |fault: &str| about_rule(&format!(", fault: {fault}"));
+    assert_eq!(
+        fault("{delay: {fixedDelay: 1s}}"),
+        "warning spec.http[0].fault.delay: a delay without a percentage holds no request back"
+    );
+    assert_eq!(
+        fault("{abort: {httpStatus: 500}}"),
+        "warning spec.http[0].fault.abort: an abort without a percentage answers no request"
+    );
+    for written in ["delay: {fixedDelay: 1s, percent: 5}", "delay: {fixedDelay: 1s, percentage: {value: 0}}"]
+    {
+        is_fine("VirtualService", &rule(&format!(", fault: {{{written}}}")));
+    }
 }
 
 #[test]

@@ -72,6 +72,9 @@ const GRPC: &[&str] = &[
     "UNAUTHENTICATED",
 ];
 
+/// Istio reads a share that is not written as none, which is seldom what is meant.
+const ALL_REQUESTS: &str = "write percentage: {value: 100} to have it for all requests";
+
 pub(super) fn inject(fault: &HttpFaultInjection, path: &str, report: &mut Report<'_>) {
     if fault.delay.is_none() && fault.abort.is_none() {
         report.refuse(path, "a fault that is none", "write delay or abort");
@@ -80,6 +83,9 @@ pub(super) fn inject(fault: &HttpFaultInjection, path: &str, report: &mut Report
         let path = format!("{path}.delay");
         report.percent(&format!("{path}.percentage"), delay.percentage);
         report.whole_percent(&format!("{path}.percent"), delay.percent.map(i64::from));
+        if delay.fixed_delay.is_some() && delay.percentage.is_none() && delay.percent.is_none() {
+            report.warn(&path, "a delay without a percentage holds no request back", ALL_REQUESTS);
+        }
         match (delay.fixed_delay, delay.exponential_delay) {
             (None, None) => report.refuse(&path, "a delay without a length", "write fixedDelay"),
             (fixed, _) => report.duration(&format!("{path}.fixedDelay"), fixed),
@@ -95,6 +101,10 @@ pub(super) fn inject(fault: &HttpFaultInjection, path: &str, report: &mut Report
     let Some(abort) = &fault.abort else { return };
     let path = format!("{path}.abort");
     report.percent(&format!("{path}.percentage"), abort.percentage);
+    let answers = abort.http_status.is_some() || abort.grpc_status.is_some();
+    if answers && abort.percentage.is_none() {
+        report.warn(&path, "an abort without a percentage answers no request", ALL_REQUESTS);
+    }
     if let Some(status) = abort.http_status.filter(|s| !(200..=599).contains(s)) {
         let message = format!("{status} is not an HTTP status");
         report.refuse(&format!("{path}.httpStatus"), message, "a status is between 200 and 599");

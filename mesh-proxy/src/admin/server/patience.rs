@@ -14,6 +14,8 @@ pin_project! {
     pub(super) struct Patient<T> {
         #[pin]
         inner: T,
+        // Called when all that was written has been taken.
+        flushed: Option<Box<dyn Fn() + Send>>,
         limit: Duration,
         // Runs while the reader takes nothing. Boxed, for hyper moves its streams.
         stalled: Option<Pin<Box<Sleep>>>,
@@ -22,7 +24,12 @@ pin_project! {
 
 impl<T> Patient<T> {
     pub(super) fn new(inner: T, limit: Duration) -> Self {
-        Self { inner, limit, stalled: None }
+        Self { inner, flushed: None, limit, stalled: None }
+    }
+
+    /// Has `flushed` called whenever the codec has written all that it has.
+    pub(super) fn tell(self, flushed: impl Fn() + Send + 'static) -> Self {
+        Self { flushed: Some(Box::new(flushed)), ..self }
     }
 }
 
@@ -56,8 +63,12 @@ impl<T: AsyncWrite> AsyncWrite for Patient<T> {
         self.step(cx, |inner, cx| inner.poll_write(cx, buf))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.step(cx, |inner, cx| inner.poll_flush(cx))
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.as_mut().step(cx, |inner, cx| inner.poll_flush(cx)))?;
+        if let Some(flushed) = &self.flushed {
+            flushed();
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -113,6 +113,66 @@ async fn a_running_proxy_is_shown_and_ends_when_it_is_asked_to() {
     assert_eq!(kept.read_to_end(&mut Vec::new()).await.unwrap(), 0);
 }
 
+#[tokio::test]
+async fn connections_that_say_nothing_keep_nobody_from_an_answer() {
+    for (whole, page) in [(false, "/healthz/ready"), (true, "/ready")] {
+        let (_server, address) = start(1, whole);
+        let mut silent = Vec::new();
+        for _ in 0..MAX_CONNECTIONS + 6 {
+            silent.push(TcpStream::connect(address).await.unwrap());
+        }
+        let answer = tokio::time::timeout(Duration::from_secs(2), get(address, page)).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        // Those that came first made room.
+        assert_eq!(silent[0].read(&mut [0]).await.unwrap_or(0), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_was_answered_makes_room_and_one_that_still_reads_does_not() {
+    let (_server, address) = start(16 << 20, true);
+    let ask = |path: &str| format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n");
+    let mut reader = TcpStream::connect(address).await.unwrap();
+    reader.write_all(ask("/config_dump").as_bytes()).await.unwrap();
+    reader.readable().await.unwrap();
+    let mut kept = Vec::new();
+    for _ in 0..MAX_CONNECTIONS + 1 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(ask("/ready").as_bytes()).await.unwrap();
+        let mut answer = [0; 15];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200 OK");
+        kept.push(stream);
+    }
+    let mut page = 0;
+    let mut buffer = vec![0; 1 << 20];
+    while page <= 16 << 20 {
+        let n = reader.read(&mut buffer).await.unwrap();
+        assert!(n > 0, "cut off after {page} bytes");
+        page += n;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_has_three_seconds_to_ask_and_asks_once() {
+    let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = socket.local_addr().unwrap();
+    let (admin, _) = Mesh::new().admin(|_| ());
+    let (_stop, stopped) = watch::channel(());
+    let (closing, _closed) = mpsc::channel();
+    let server = tokio::spawn(accept(socket, Arc::new(admin), false, stopped, closing));
+    let begun = tokio::time::Instant::now();
+    let mut silent = TcpStream::connect(address).await.unwrap();
+    silent.read_to_end(&mut Vec::new()).await.unwrap();
+    assert_eq!(begun.elapsed().as_secs(), 3);
+    let mut once = TcpStream::connect(address).await.unwrap();
+    once.write_all(b"GET /healthz/ready HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    once.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.contains("connection: close") && answer.ends_with("LIVE\n"), "{answer}");
+    server.abort();
+}
+
 #[test]
 fn only_loopback_is_private() {
     for private in ["127.0.0.1:15000", "127.1.0.4:15000", "[::1]:15000", "[::ffff:127.0.0.1]:1"] {

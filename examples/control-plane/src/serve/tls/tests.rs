@@ -140,3 +140,30 @@ async fn tonic_tells_a_tls_stream_from_a_plain_one() {
     assert!(crate::serve::is_tls(&secure));
     assert!(!crate::serve::is_tls(&plain));
 }
+
+#[tokio::test]
+async fn a_workload_gets_its_certificate_over_tls_and_the_control_plane_stops_at_once() {
+    let config = tempfile::tempdir().unwrap();
+    let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let mut control_plane = crate::ControlPlane::start(crate::Options {
+        config: config.path().to_owned(),
+        state: None,
+        grpc: free,
+        grpc_tls: Some(free),
+        http: None,
+        print_findings: false,
+    })
+    .await
+    .unwrap();
+    let addr = control_plane.grpc_tls_addr().unwrap();
+    let token = control_plane.token("default", "reviews", Duration::from_secs(60)).unwrap();
+    let mut identity = mesh_ca::Client::builder(format!("https://{addr}"), token)
+        .root_cert_pem(control_plane.authority().roots_pem())
+        .connect()
+        .await
+        .unwrap();
+    let credential = identity.ready().await.unwrap();
+    assert_eq!(credential.identity.uri(), "spiffe://cluster.local/ns/default/sa/reviews");
+    control_plane.stop().await;
+    assert!(TcpStream::connect(addr).await.is_err());
+}
