@@ -20,7 +20,7 @@ async fn every_binary_explains_itself_and_refuses_bad_usage_with_exit_code_2() {
     for name in ["control-plane", "proxy", "meshctl", "embedded-client"] {
         let (code, out, _) = exit_code(name, &["--help"]).await;
         assert_eq!(code, Some(0), "{name} --help");
-        assert!(out.contains("Usage:"), "{name} --help: {out}");
+        assert!(out.contains("Usage:") && out.contains("--log-format"), "{name} --help: {out}");
         let (code, out, _) = exit_code(name, &["--version"]).await;
         assert_eq!((code, out.trim().starts_with(name)), (Some(0), true), "{name} --version: {out}");
         let (code, _, error) = exit_code(name, &["--no-such-flag"]).await;

@@ -21,11 +21,14 @@ struct Args {
     /// What is called.
     #[arg(long, default_value = "http://reviews:9080/reviews/0")]
     url: http::Uri,
+    #[command(flatten)]
+    log: mesh_cli::LogArgs,
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let args = Args::parse();
+    mesh_cli::init_logging(&args.log, "warn");
     let node = Node::new(NodeKind::Sidecar, [127, 1, 0, 50].into(), "embedded-client", "default");
 
     let config = mesh_xds::Client::connect(&args.control_plane, node).await?; // watch of the Snapshot

@@ -1,6 +1,6 @@
 //! Both ways: what we write we read back equal, and it is the same bytes each time.
 
-#[cfg(feature = "json")]
+#[cfg(all(feature = "json", feature = "peer-envoy"))]
 mod envoy;
 mod refusals;
 pub(crate) mod strategies;
