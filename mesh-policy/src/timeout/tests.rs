@@ -131,8 +131,9 @@ fn the_callers_budgets_are_read() {
 /// The timer of a pending request is most of its size; a body waits with one, too.
 #[test]
 fn futures_and_bodies_stay_small() {
-    assert!(size_of::<AttemptFuture<()>>() <= 160, "{}", size_of::<AttemptFuture<()>>());
-    assert!(size_of::<TimeoutBody<()>>() <= 160, "{}", size_of::<TimeoutBody<()>>());
+    // Most of it is tokio's timer, which is larger where a program turns on more of tokio.
+    assert!(size_of::<AttemptFuture<()>>() <= 192, "{}", size_of::<AttemptFuture<()>>());
+    assert!(size_of::<TimeoutBody<()>>() <= 192, "{}", size_of::<TimeoutBody<()>>());
 }
 
 /// Turns a script's text into a body.
