@@ -217,6 +217,31 @@ pub(crate) fn optional_port_number<'de, D: Deserializer<'de>>(d: D) -> Result<Op
     port_number(d).map(Some)
 }
 
+/// A gRPC status by its name or number, as Istio's API writes it.
+pub fn grpc_status(text: &str) -> Option<u32> {
+    const NAMES: [&str; 17] = [
+        "OK",
+        "CANCELLED",
+        "UNKNOWN",
+        "INVALID_ARGUMENT",
+        "DEADLINE_EXCEEDED",
+        "NOT_FOUND",
+        "ALREADY_EXISTS",
+        "PERMISSION_DENIED",
+        "RESOURCE_EXHAUSTED",
+        "FAILED_PRECONDITION",
+        "ABORTED",
+        "OUT_OF_RANGE",
+        "UNIMPLEMENTED",
+        "INTERNAL",
+        "UNAVAILABLE",
+        "DATA_LOSS",
+        "UNAUTHENTICATED",
+    ];
+    let by_name = NAMES.iter().position(|n| *n == text).and_then(|n| u32::try_from(n).ok());
+    by_name.or_else(|| text.parse().ok().filter(|n| *n <= 16))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,6 +3,7 @@
 use super::RuleOf;
 use crate::api::networking::virtual_service::{FaultAbort as ApiAbort, HttpFaultInjection};
 use crate::api::value::Percent;
+use crate::api::value::grpc_status;
 use crate::compile::report::Report;
 use crate::model::http::{AbortWith, Fault, FaultAbort, FaultDelay};
 use crate::model::values::Fraction;
@@ -59,29 +60,4 @@ fn error(rule: &RuleOf<'_>, abort: &ApiAbort, path: &str, report: &mut Report) -
         return number.map(AbortWith::Grpc);
     }
     None
-}
-
-/// A gRPC status by its name or number.
-fn grpc_status(text: &str) -> Option<u32> {
-    const NAMES: [&str; 17] = [
-        "OK",
-        "CANCELLED",
-        "UNKNOWN",
-        "INVALID_ARGUMENT",
-        "DEADLINE_EXCEEDED",
-        "NOT_FOUND",
-        "ALREADY_EXISTS",
-        "PERMISSION_DENIED",
-        "RESOURCE_EXHAUSTED",
-        "FAILED_PRECONDITION",
-        "ABORTED",
-        "OUT_OF_RANGE",
-        "UNIMPLEMENTED",
-        "INTERNAL",
-        "UNAVAILABLE",
-        "DATA_LOSS",
-        "UNAUTHENTICATED",
-    ];
-    let by_name = NAMES.iter().position(|n| *n == text).and_then(|n| u32::try_from(n).ok());
-    by_name.or_else(|| text.parse().ok().filter(|n| *n <= 16))
 }

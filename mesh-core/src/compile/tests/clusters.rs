@@ -21,6 +21,14 @@ fn with(policy: &str) -> Compiled {
     quiet(&bookinfo(&[&rule(policy)]))
 }
 
+/// The same of a policy that balances by hash, of which one thing is to be said: who honours it.
+fn with_hash(policy: &str) -> Compiled {
+    let compiled = compile(&bookinfo(&[&rule(policy)]), &reviews());
+    let paths: Vec<&str> = compiled.findings.iter().map(|f| f.path.as_str()).collect();
+    assert_eq!(paths, ["spec.trafficPolicy.loadBalancer.consistentHash"]);
+    compiled
+}
+
 fn tls(cluster: &Cluster) -> &UpstreamTls {
     match &cluster.transport {
         ClusterTransport::Tls(tls) | ClusterTransport::AutoMtls(tls) => tls,
@@ -163,7 +171,8 @@ fn balancers_are_those_of_the_rule() {
         ),
         ("{consistentHash: {httpHeaderName: x-user, maglev: {}}}", Balance::Maglev { table_size: 65_537 }),
     ] {
-        let compiled = with(&format!("{{loadBalancer: {lb}}}"));
+        let compile = if lb.contains("consistentHash") { with_hash } else { with };
+        let compiled = compile(&format!("{{loadBalancer: {lb}}}"));
         assert_eq!(cluster(&compiled, REVIEWS).balance, want, "{lb}");
     }
     let compiled = with("{loadBalancer: {simple: PASSTHROUGH}}");
@@ -172,7 +181,7 @@ fn balancers_are_those_of_the_rule() {
 
 #[test]
 fn a_consistent_hash_stands_on_the_route_and_its_retries_stay_with_the_host() {
-    let compiled = with("{loadBalancer: {consistentHash: {httpHeaderName: x-user}}}");
+    let compiled = with_hash("{loadBalancer: {consistentHash: {httpHeaderName: x-user}}}");
     let host = host(table(&compiled, "9080"), "reviews.default.svc.cluster.local:9080").clone();
     let forward = forward(&host.routes[0]);
     assert_eq!(forward.hash, [HashPolicy::Header(HeaderName::from_static("x-user"))]);

@@ -424,3 +424,22 @@ data:
     let line = finding.source.as_ref().unwrap().text.lines().nth(span.line as usize - 1).unwrap();
     assert_eq!(line.trim(), "trustDomain: Example Org");
 }
+
+#[test]
+fn a_consistent_hash_says_which_data_planes_honour_it() {
+    let rule = "apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: reviews, namespace: default}
+spec:
+  host: reviews
+  trafficPolicy: {loadBalancer: {consistentHash: {httpHeaderName: user}}}
+";
+    let compiled = compile(&bookinfo(&[SIDECAR, rule]), &reviews());
+    let finding = compiled.findings.iter().find(|f| f.path.ends_with("loadBalancer.consistentHash")).unwrap();
+    let (source, span) = (finding.source.as_ref().unwrap(), finding.span.unwrap());
+    assert!(
+        source.text[span.start..].starts_with("consistentHash")
+            || source.text[span.start..].starts_with("{httpHeaderName")
+    );
+    assert!(finding.help.as_ref().is_some_and(|h| h.contains("Envoy")), "{finding:?}");
+}

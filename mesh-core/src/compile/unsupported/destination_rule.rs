@@ -95,6 +95,15 @@ fn load_balancer(r: &Resource<DestinationRule>, lb: &LoadBalancer, path: &str, r
         .as_ref()
         .and_then(|h| h.http_cookie.as_ref())
         .is_some_and(|c| !c.attributes.is_empty());
+    if lb.consistent_hash.is_some() {
+        let help = "Envoy and gRPC clients balance by it; the mesh's own proxy takes any endpoint";
+        report.not_honoured(
+            r,
+            format!("{path}.consistentHash"),
+            "balancing by hash in the mesh's own proxy",
+            help,
+        );
+    }
     for (written, field, what) in [
         (lb.locality_lb_setting.is_some(), "localityLbSetting", "balancing by locality"),
         (lb.zone_aware_lb_setting.is_some(), "zoneAwareLbSetting", "balancing by zone"),

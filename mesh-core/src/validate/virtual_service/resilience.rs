@@ -1,6 +1,7 @@
 //! Retries and faults of a rule.
 
 use crate::api::networking::virtual_service::{HttpFaultInjection, HttpRetry};
+use crate::api::value::grpc_status;
 use crate::validate::report::Report;
 
 /// Envoy's conditions for a retry, in the form of `retryOn`.
@@ -51,27 +52,6 @@ pub(super) fn retry(retries: &HttpRetry, path: &str, report: &mut Report<'_>) {
     }
 }
 
-/// gRPC's statuses.
-const GRPC: &[&str] = &[
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-];
-
 /// Istio reads a share that is not written as none, which is seldom what is meant.
 const ALL_REQUESTS: &str = "write percentage: {value: 100} to have it for all requests";
 
@@ -109,12 +89,11 @@ pub(super) fn inject(fault: &HttpFaultInjection, path: &str, report: &mut Report
         let message = format!("{status} is not an HTTP status");
         report.refuse(&format!("{path}.httpStatus"), message, "a status is between 200 and 599");
     }
-    if let Some(status) = &abort.grpc_status {
-        let by_number = status.parse::<usize>().is_ok_and(|n| n < GRPC.len());
-        if !by_number && !GRPC.contains(&status.as_str()) {
-            let message = format!("{status:?} is not a gRPC status");
-            report.refuse(&format!("{path}.grpcStatus"), message, "write its name, such as UNAVAILABLE");
-        }
+    if let Some(status) = &abort.grpc_status
+        && grpc_status(status).is_none()
+    {
+        let message = format!("{status:?} is not a gRPC status");
+        report.refuse(&format!("{path}.grpcStatus"), message, "write its name, such as UNAVAILABLE");
     }
     if abort.http2_error.is_some() {
         report.refuse(&format!("{path}.http2Error"), "not supported by any mesh", "write httpStatus");
