@@ -18,6 +18,7 @@ mod pool;
 mod proxy;
 mod route;
 mod shared;
+mod shelf;
 mod tcp;
 mod telemetry;
 mod tls;

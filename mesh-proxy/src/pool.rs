@@ -4,9 +4,9 @@
 //! balance → endpoint: outlier → [pool] → mTLS → the endpoint
 //! ```
 //!
-//! A pool belongs to one worker, so its short list of idle connections is never contended there; the lock
-//! around it is held to push or to pop, never across an await, and exists for embedders whose runtime has
-//! several threads. HTTP/1.1 connections carry one request at a time and are kept newest first, so that
+//! A pool belongs to one worker, or to an embedder whose runtime may have several threads: nobody waits for a
+//! lock in either, as idle connections stand on a shelf, and the list of HTTP/2 connections is replaced as a
+//! whole when one comes or goes. HTTP/1.1 connections carry one request at a time and are kept newest first, so that
 //! what is not needed falls idle and is closed; an HTTP/2 connection carries as many as the endpoint takes
 //! on it, and another is opened only when none has room.
 //!
@@ -24,8 +24,9 @@ pub(crate) use failure::{Failure, Reset, classify};
 pub(crate) use gate::{Gate, Slot};
 
 use crate::body::{Body, Outgoing};
+use crate::shelf::Shelf;
+use arc_swap::ArcSwap;
 use http::{Request, Response};
-use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
@@ -58,8 +59,8 @@ pub(crate) struct Pool {
     stats: Arc<PoolStats>,
     /// Connections of this pool that are open or being opened.
     open: Arc<AtomicU32>,
-    idle: Mutex<Vec<h1::Kept>>,
-    shared: Mutex<h2::Lines>,
+    idle: Shelf<h1::Kept>,
+    lines: ArcSwap<h2::Lines>,
 }
 
 /// A response, with what is known of the connection that it came on.
@@ -81,8 +82,8 @@ impl Pool {
             gate,
             stats,
             open: Arc::default(),
-            idle: Mutex::new(Vec::new()),
-            shared: Mutex::default(),
+            idle: Shelf::new(),
+            lines: ArcSwap::default(),
         })
     }
 
@@ -110,8 +111,10 @@ impl Pool {
     /// Closes what has been idle for too long or has ended. Called every second or so.
     pub(crate) fn sweep(&self, now: Instant) {
         let timeout = self.settings.idle_timeout;
-        self.idle.lock().retain(|kept| !kept.is_spent(now, timeout));
-        self.shared.lock().sweep(now, timeout);
+        self.idle.retain(|kept| !kept.is_spent(now, timeout));
+        self.sweep_h2(now, timeout);
+        // Whoever looked just now may have seen less than there is.
+        self.gate.wake();
     }
 }
 
@@ -122,7 +125,7 @@ pub(crate) enum Lease {
         /// Where it goes back to.
         pool: Arc<Pool>,
         /// The connection.
-        kept: h1::Kept,
+        kept: Box<h1::Kept>,
     },
     /// HTTP/2: the request has its place on the connection as long as this lives.
     Shared {
@@ -137,7 +140,7 @@ impl Lease {
         if let Self::Own { pool, mut kept } = self
             && kept.touch()
         {
-            pool.idle.lock().push(kept);
+            pool.idle.push(kept);
             pool.gate.wake();
         }
     }

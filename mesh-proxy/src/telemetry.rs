@@ -147,10 +147,10 @@ impl ChainTelemetry {
     }
 
     /// What the way to the endpoint tells.
-    pub(crate) fn upstream(&self, record: &mut RequestRecord, steps: &mut Steps, facts: &ConnectionFacts) {
+    pub(crate) fn upstream(&self, record: &mut RequestRecord, steps: Steps, facts: &ConnectionFacts) {
         record.upstream.attempts = steps.attempts;
         record.upstream.service_time = steps.service_time;
-        record.upstream.transport_failure_reason = steps.transport_failure.take().map(Into::into);
+        record.upstream.transport_failure_reason = steps.transport_failure.map(Into::into);
         if let Some(host) = &steps.host {
             record.upstream.host = Some(host.address().clone());
             if self.reporter == Reporter::Source {

@@ -3,6 +3,7 @@
 use super::host::{EjectionKind, Host, Record, millis};
 use super::metrics::OutlierMetrics;
 use crate::gauge::Gauge;
+use arc_swap::ArcSwap;
 use mesh_core::model::cluster::OutlierDetection;
 use parking_lot::Mutex;
 use std::fmt;
@@ -31,13 +32,13 @@ pub struct Detector(Arc<Shared>);
 
 pub(super) struct Shared {
     began: Instant,
-    /// Read when a host is ejected or checked, never per request.
-    pub(super) config: Mutex<OutlierDetection>,
+    /// Read when a host is ejected or checked.
+    pub(super) config: ArcSwap<OutlierDetection>,
     pub(super) limits: Limits,
     always_eject_one: AtomicBool,
     pub(super) hosts: Gauge,
     pub(super) active: Gauge,
-    /// For [`Detector::check`]; touched when a host comes, and at each check.
+    /// For [`Detector::check`]; locked when a host comes, and at each check, never by a request.
     records: Mutex<Vec<Weak<Record>>>,
     metrics: OutlierMetrics,
 }
@@ -107,7 +108,7 @@ impl Detector {
         limits.set(&config);
         Self(Arc::new(Shared {
             began: now,
-            config: Mutex::new(config),
+            config: ArcSwap::from_pointee(config),
             limits,
             always_eject_one: AtomicBool::new(true),
             hosts: Gauge::default(),
@@ -120,7 +121,7 @@ impl Detector {
     /// Follows a new configuration; hosts keep their records, and who is out stays out until its time.
     pub fn set_config(&self, config: OutlierDetection) {
         self.0.limits.set(&config);
-        *self.0.config.lock() = config;
+        self.0.config.store(Arc::new(config));
     }
 
     /// Whether one host may be out even if the share allows none: Envoy's `always_eject_one_host`.
@@ -148,7 +149,6 @@ impl Detector {
         let now = self.0.millis(now);
         let mut returned: usize = 0;
         // The last handle of a record may be dropped in here; a record's drop takes no lock.
-        let _no_ejection_meanwhile = self.0.config.lock();
         self.0.records.lock().retain(|record| match record.upgrade() {
             Some(record) => {
                 if record.check(now) {
@@ -164,7 +164,7 @@ impl Detector {
 
     /// How often to [`check`](Self::check).
     pub fn interval(&self) -> Duration {
-        self.0.config.lock().interval
+        self.0.config.load().interval
     }
 
     /// How many hosts there are.

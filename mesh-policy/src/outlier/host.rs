@@ -5,7 +5,10 @@ use crate::FailureKind;
 use http::StatusCode;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicU8, AtomicU32, AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
+};
 use std::time::{Duration, Instant};
 
 /// What an endpoint did with one request.
@@ -50,12 +53,20 @@ pub(super) struct Record {
     consecutive_5xx: AtomicU32,
     consecutive_gateway: AtomicU32,
     consecutive_local: AtomicU32,
-    ejected: AtomicBool,
+    /// [`IN`], [`LEAVING`] or [`OUT`].
+    stage: AtomicU8,
     /// Milliseconds since the detector began.
     returns_at: AtomicU64,
     /// The multiple of the base that the last stay was; shrinks with each check that finds it in.
     multiple: AtomicU32,
 }
+
+/// The endpoint may be chosen.
+const IN: u8 = 0;
+/// One request is taking it out; whoever else finds a reason to, or checks, leaves it alone.
+const LEAVING: u8 = 1;
+/// It is ejected: `returns_at` says until when.
+const OUT: u8 = 2;
 
 impl Record {
     pub(super) fn new(of: Arc<Shared>) -> Self {
@@ -64,21 +75,22 @@ impl Record {
             consecutive_5xx: AtomicU32::new(0),
             consecutive_gateway: AtomicU32::new(0),
             consecutive_local: AtomicU32::new(0),
-            ejected: AtomicBool::new(false),
+            stage: AtomicU8::new(IN),
             returns_at: AtomicU64::new(0),
             multiple: AtomicU32::new(0),
         }
     }
 
     /// Looks at the record once an interval. Whether the host returns now.
-    ///
-    /// Whoever calls holds the configuration's lock, as [`eject`](Self::eject) does: going out and coming
-    /// back never interleave.
     pub(super) fn check(&self, now_ms: u64) -> bool {
-        if !self.ejected.load(Relaxed) {
-            let shorter = |multiple: u32| multiple.checked_sub(1);
-            let _ = self.multiple.fetch_update(Relaxed, Relaxed, shorter);
-            return false;
+        match self.stage.load(Acquire) {
+            OUT => {}
+            LEAVING => return false,
+            _ => {
+                let shorter = |multiple: u32| multiple.checked_sub(1);
+                let _ = self.multiple.fetch_update(Relaxed, Relaxed, shorter);
+                return false;
+            }
         }
         if now_ms < self.returns_at.load(Relaxed) {
             return false;
@@ -92,14 +104,16 @@ impl Record {
     }
 
     fn bring_back(&self) {
-        if self.ejected.swap(false, Relaxed) {
+        if self.stage.compare_exchange(OUT, IN, AcqRel, Relaxed).is_ok() {
             self.of.active.close();
         }
     }
 
     fn eject(&self, kind: EjectionKind, now: Instant) -> Option<Ejection> {
-        let config = self.of.config.lock();
-        if self.ejected.load(Relaxed) || !self.of.admit(&config) {
+        self.stage.compare_exchange(IN, LEAVING, AcqRel, Relaxed).ok()?;
+        let config = self.of.config.load();
+        if !self.of.admit(&config) {
+            self.stage.store(IN, Release);
             return None;
         }
         let base = config.base_ejection_time;
@@ -109,7 +123,8 @@ impl Record {
         let stay = base.saturating_mul(multiple).min(longest);
         self.multiple.store(multiple, Relaxed);
         self.returns_at.store(self.of.millis(now).saturating_add(millis(stay)), Relaxed);
-        self.ejected.store(true, Relaxed);
+        // Last, so that a check which sees it out sees until when.
+        self.stage.store(OUT, Release);
         self.of.count(kind);
         Some(Ejection { kind, stay })
     }
@@ -129,7 +144,7 @@ pub(super) fn millis(d: Duration) -> u64 {
 impl Host {
     /// Whether the endpoint is out of the choice. One atomic load.
     pub fn is_ejected(&self) -> bool {
-        self.0.ejected.load(Relaxed)
+        self.0.stage.load(Relaxed) == OUT
     }
 
     /// Counts an outcome; ejects the endpoint if it completes a row of failures and not too many are out.

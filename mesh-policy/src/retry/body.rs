@@ -2,17 +2,23 @@
 //!
 //! The attempts of a request take turns on one source: what it gave so far is kept, up to a bound, for the
 //! next. An attempt that was given up reads nothing more, however long its connection holds on to it.
+//!
+//! Whoever reads takes the source out of its place and puts it back, so nobody waits for a lock: on a thread
+//! of its own a request always finds it there, and where an attempt that was given up is just reading on
+//! another thread, the next one is polled again.
 
 use crate::BoxError;
+use atomic_waker::AtomicWaker;
 use bytes::{Buf, Bytes};
+use crossbeam_utils::atomic::AtomicCell;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use parking_lot::Mutex;
 use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::task::{Context, Poll};
 
 /// The body that attempts send.
 pub struct ReplayBody<B> {
@@ -44,29 +50,33 @@ struct Cursor {
     ended: bool,
 }
 
-/// What the attempts share. The lock belongs to one request and is taken by its attempts in turn, so it is
-/// free unless a connection on another thread still reads for an attempt that was given up.
+/// What the attempts share.
 pub(super) struct Source<B> {
     hint: SizeHint,
     limit: usize,
-    state: Mutex<State<B>>,
+    /// The attempt that may read.
+    attempt: AtomicU32,
+    /// There may be another attempt: keep what is read.
+    keep: AtomicBool,
+    /// What was read is more than is kept.
+    too_large: AtomicBool,
+    /// The caller's own body failed.
+    broken: AtomicBool,
+    /// Whoever waits for the original.
+    waiting: AtomicWaker,
+    /// Away while somebody reads.
+    state: AtomicCell<Option<Box<State<B>>>>,
 }
 
 struct State<B> {
     inner: B,
-    /// The attempt that may read.
-    attempt: u32,
     kept: Vec<Bytes>,
     kept_bytes: usize,
     trailers: Option<HeaderMap>,
-    /// Keep what is read.
-    keep: bool,
-    too_large: bool,
+    /// Nothing is kept any more since this attempt read more than may be: only it can read on.
+    only: Option<u32>,
     /// The original ended, well or not.
     ended: bool,
-    broken: bool,
-    /// Whoever waits for the original.
-    waiting: Option<Waker>,
 }
 
 /// What makes the bodies of one request's attempts.
@@ -101,17 +111,22 @@ impl<B: Body> Replay<B> {
         let too_large = usize::try_from(hint.lower()).map_or(true, |lower| lower > limit);
         let state = State {
             inner,
-            attempt: 1,
             kept: Vec::new(),
             kept_bytes: 0,
             trailers: None,
-            keep: !too_large,
-            too_large,
+            only: too_large.then_some(1),
             ended: false,
-            broken: false,
-            waiting: None,
         };
-        Self::Source(Arc::new(Source { hint, limit, state: Mutex::new(state) }))
+        Self::Source(Arc::new(Source {
+            hint,
+            limit,
+            attempt: AtomicU32::new(1),
+            keep: AtomicBool::new(!too_large),
+            too_large: AtomicBool::new(too_large),
+            broken: AtomicBool::new(false),
+            waiting: AtomicWaker::new(),
+            state: AtomicCell::new(Some(Box::new(state))),
+        }))
     }
 
     /// The body of an attempt; those of earlier ones end with [`Superseded`].
@@ -119,13 +134,7 @@ impl<B: Body> Replay<B> {
         let kind = match self {
             Self::Empty => Kind::Empty,
             Self::Source(source) => {
-                let mut state = source.state.lock();
-                state.attempt = attempt;
-                let waiting = state.waiting.take();
-                drop(state);
-                if let Some(waker) = waiting {
-                    waker.wake();
-                }
+                source.hand_over(attempt);
                 Kind::Replay(Reader { source: Arc::clone(source), attempt, cursor: Cursor::default() })
             }
         };
@@ -135,19 +144,36 @@ impl<B: Body> Replay<B> {
     pub(super) fn replayable(&self) -> Replayable {
         match self {
             Self::Empty => Replayable::Yes,
-            Self::Source(source) => match &*source.state.lock() {
-                State { broken: true, .. } => Replayable::Broken,
-                State { too_large: true, .. } => Replayable::TooLarge,
-                _ => Replayable::Yes,
-            },
+            Self::Source(source) if source.broken.load(Ordering::Acquire) => Replayable::Broken,
+            Self::Source(source) if source.too_large.load(Ordering::Acquire) => Replayable::TooLarge,
+            Self::Source(_) => Replayable::Yes,
+        }
+    }
+
+    /// There will be this attempt, maybe after a while: from now on no earlier one reads. What it could have
+    /// read until then might be more than is kept.
+    pub(super) fn supersede(&self, next: u32) {
+        if let Self::Source(source) = self {
+            source.hand_over(next);
         }
     }
 
     /// There will be no further attempt: the last one reads on, and nothing is kept for another.
     pub(super) fn commit(&self) {
         if let Self::Source(source) = self {
-            source.state.lock().keep = false;
+            source.keep.store(false, Ordering::Release);
         }
+    }
+}
+
+impl<B> Source<B> {
+    fn hand_over(&self, attempt: u32) {
+        self.attempt.store(attempt, Ordering::Release);
+        self.waiting.wake();
+    }
+
+    fn is_read_by(&self, attempt: u32) -> bool {
+        self.attempt.load(Ordering::Acquire) == attempt
     }
 }
 
@@ -157,21 +183,44 @@ where
     B::Error: Into<BoxError>,
 {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let cursor = &mut self.cursor;
-        if cursor.ended {
+        if self.cursor.ended {
             return Poll::Ready(None);
         }
-        let mut guard = self.source.state.lock();
-        let state = &mut *guard;
-        if state.attempt != self.attempt {
+        if self.source.is_read_by(self.attempt) {
+            let Some(mut state) = self.source.state.take() else {
+                // An attempt that was given up reads on another thread; it is about to put it back.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            };
+            let polled = self.poll_source(&mut state, cx);
+            self.source.state.store(Some(state));
+            // Who handed over meanwhile may have found no waker to wake.
+            if polled.is_ready() || self.source.is_read_by(self.attempt) {
+                return polled;
+            }
+        }
+        self.cursor.ended = true;
+        Poll::Ready(Some(Err(Superseded(()).into())))
+    }
+
+    fn poll_source(
+        &mut self,
+        state: &mut State<B>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let cursor = &mut self.cursor;
+        if state.only.is_some_and(|only| only != self.attempt) {
             cursor.ended = true;
             return Poll::Ready(Some(Err(Superseded(()).into())));
         }
-        let frame = ready!(cursor.next(state, self.source.limit, cx));
+        let Poll::Ready(frame) = cursor.next(state, &self.source, self.attempt, cx) else {
+            return Poll::Pending;
+        };
         let caught_up = cursor.at >= state.kept.len();
-        if caught_up && !state.keep && !state.kept.is_empty() {
+        if caught_up && !state.kept.is_empty() && !self.source.keep.load(Ordering::Acquire) {
             state.kept = Vec::new();
             cursor.at = 0;
+            state.only = Some(self.attempt);
         }
         state.ended = state.ended || state.inner.is_end_stream();
         let trailers_left = state.trailers.is_some() && !cursor.trailers_sent;
@@ -185,7 +234,8 @@ impl Cursor {
     fn next<B>(
         &mut self,
         state: &mut State<B>,
-        limit: usize,
+        source: &Source<B>,
+        attempt: u32,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>>
     where
@@ -193,7 +243,11 @@ impl Cursor {
         B::Error: Into<BoxError>,
     {
         if let Some(kept) = state.kept.get_mut(self.at) {
-            let data = if state.keep { kept.clone() } else { std::mem::take(kept) };
+            let keep = source.keep.load(Ordering::Acquire);
+            let data = if keep { kept.clone() } else { std::mem::take(kept) };
+            if !keep {
+                state.only = Some(attempt);
+            }
             self.at += 1;
             return Poll::Ready(Some(Ok(self.count(data))));
         }
@@ -202,15 +256,9 @@ impl Cursor {
             self.trailers_sent = true;
             return Poll::Ready(trailers.map(|t| Ok(Frame::trailers(t))));
         }
-        let frame = match Pin::new(&mut state.inner).poll_frame(cx) {
-            Poll::Pending => {
-                if !state.waiting.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
-                    state.waiting = Some(cx.waker().clone());
-                }
-                return Poll::Pending;
-            }
-            Poll::Ready(frame) => frame,
-        };
+        // Before the original can wake it.
+        source.waiting.register(cx.waker());
+        let Poll::Ready(frame) = Pin::new(&mut state.inner).poll_frame(cx) else { return Poll::Pending };
         Poll::Ready(match frame {
             None => {
                 state.ended = true;
@@ -218,19 +266,19 @@ impl Cursor {
             }
             Some(Err(error)) => {
                 state.ended = true;
-                state.broken = true;
+                source.broken.store(true, Ordering::Release);
                 Some(Err(error.into()))
             }
             Some(Ok(frame)) => Some(Ok(match frame.into_data() {
                 Ok(mut data) => {
                     let data = data.copy_to_bytes(data.remaining());
-                    self.keep(state, limit, &data);
+                    self.keep(state, source, attempt, &data);
                     self.count(data)
                 }
                 Err(frame) => {
                     // A frame that is neither data nor trailers does not exist today.
                     let trailers = frame.into_trailers().unwrap_or_default();
-                    state.trailers = state.keep.then(|| trailers.clone());
+                    state.trailers = source.keep.load(Ordering::Acquire).then(|| trailers.clone());
                     state.ended = true;
                     self.trailers_sent = true;
                     Frame::trailers(trailers)
@@ -239,14 +287,16 @@ impl Cursor {
         })
     }
 
-    fn keep<B>(&mut self, state: &mut State<B>, limit: usize, data: &Bytes) {
-        if !state.keep {
+    fn keep<B>(&mut self, state: &mut State<B>, source: &Source<B>, attempt: u32, data: &Bytes) {
+        if !source.keep.load(Ordering::Acquire) {
+            state.only = Some(attempt);
             return;
         }
         state.kept_bytes = state.kept_bytes.saturating_add(data.len());
-        if state.kept_bytes > limit {
-            state.keep = false;
-            state.too_large = true;
+        if state.kept_bytes > source.limit {
+            source.keep.store(false, Ordering::Release);
+            source.too_large.store(true, Ordering::Release);
+            state.only = Some(attempt);
             state.kept = Vec::new();
             self.at = 0;
         } else {

@@ -176,13 +176,8 @@ where
             }
             Verdict::Retry => {}
         }
-        match self.replay.replayable() {
-            Replayable::Yes => {}
-            Replayable::Broken => return Next::Answer(None),
-            Replayable::TooLarge => {
-                metrics.retry_or_shadow_abandoned();
-                return Next::Answer(Some(Stop::TooLarge));
-            }
+        if let Some(end) = self.unrepeatable() {
+            return end;
         }
         let sent = self.attempt.number();
         if sent > self.rules.policy.retries {
@@ -193,10 +188,29 @@ where
             metrics.upstream_rq_retry_overflow();
             return Next::Answer(Some(Stop::Budget));
         };
+        self.replay.supersede(self.attempt.next().number());
+        // Another thread may have read on until just now.
+        if let Some(end) = self.unrepeatable() {
+            return end;
+        }
         self.permit = Some(permit);
         metrics.upstream_rq_retry();
         metrics.upstream_rq_retry_backoff_exponential();
         Next::Wait(self.rules.backoff(sent, self.tools.random.draw()))
+    }
+}
+
+impl<S, B: Body> Plan<S, B> {
+    /// What ends the request where its body cannot be sent once more.
+    fn unrepeatable(&self) -> Option<Next> {
+        match self.replay.replayable() {
+            Replayable::Yes => None,
+            Replayable::Broken => Some(Next::Answer(None)),
+            Replayable::TooLarge => {
+                self.tools.metrics.retry_or_shadow_abandoned();
+                Some(Next::Answer(Some(Stop::TooLarge)))
+            }
+        }
     }
 }
 

@@ -256,6 +256,22 @@ async fn a_retry_sends_what_was_sent_and_then_the_rest_and_the_old_attempt_reads
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_attempt_that_failed_reads_no_more_while_the_next_one_waits() {
+    // Its connection may still be uploading: what it read now would be missing in the next attempt.
+    let frames = ["one", "two", "three"].map(|part| Ok::<_, BoxError>(Frame::data(Bytes::from(part))));
+    let body = StreamBody::new(futures_util::stream::iter(frames));
+    let script = Script::new([Act::Status(503)]);
+    let svc = layer(&[RetryCondition::FiveXx], 1).buffer_limit(6).layer(script.clone());
+    let mut call = task::spawn(svc.oneshot(Request::put("/").body(body).unwrap()));
+    assert_pending!(call.poll());
+    let mut failed = first(&script);
+    assert!(failed.frame().await.unwrap().unwrap_err().is::<Superseded>(), "the back-off runs");
+    assert_eq!(call.await.unwrap().status(), 200);
+    let sent = first(&script).collect().await.unwrap();
+    assert_eq!(sent.to_bytes(), "onetwothree");
+}
+
+#[tokio::test(start_paused = true)]
 async fn once_an_answer_stands_nothing_is_kept_for_another_attempt() {
     struct Watched {
         _alive: std::sync::Arc<()>,

@@ -188,7 +188,7 @@ impl Host {
             Err(failure) => {
                 in_flight.answered(false);
                 if let (Some(trail), Failure::Connect(error)) = (&trail, failure) {
-                    trail.with(|steps| steps.transport_failure = Some(error.to_string()));
+                    trail.unconnected(error.clone());
                 }
             }
         }

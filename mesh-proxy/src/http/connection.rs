@@ -1,4 +1,9 @@
-//! One HTTP connection of a caller: codec, idle time, drain.
+//! One HTTP connection of a caller: its codec, and what goes around it.
+
+mod life;
+
+pub(super) use life::Activity;
+pub(crate) use life::InFlight;
 
 use super::Manager;
 use super::head::is_upgrade;
@@ -22,12 +27,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
-use tokio::sync::Notify;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Sleep;
 
 /// Envoy's bound on the headers of a request; more is answered with 431.
 const MAX_HEADER_BYTES: usize = 60 * 1024;
@@ -38,8 +41,6 @@ const MAX_BUFFER: usize = 64 * 1024;
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 4 << 20;
 const MAX_STREAMS: u32 = 1024;
-/// A head that has begun must be complete within this.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long a caller may take nothing of what is there for it, where streams may be idle for ever: a socket
 /// that is full for so long has nobody behind it.
@@ -98,20 +99,6 @@ impl ConnectionFacts {
     }
 }
 
-/// What a connection is doing.
-#[derive(Debug, Default)]
-struct Activity {
-    in_flight: AtomicU32,
-    /// Requests since the beginning; wraps.
-    begun: AtomicU32,
-    /// Bytes came that belong to no request yet.
-    head_begun: AtomicBool,
-    /// The next response is the last.
-    last_response: AtomicBool,
-    /// A response was let go before its end: there is nothing to say on HTTP/1.1 any more.
-    cut: Notify,
-}
-
 /// A stream that notes when bytes arrive, and that does not wait for ever for its reader.
 struct Watched<T> {
     inner: T,
@@ -148,7 +135,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
     ) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
         if polled.is_ready() {
-            self.activity.head_begun.store(true, Ordering::Relaxed);
+            self.activity.received();
         }
         polled
     }
@@ -177,29 +164,6 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
 
     fn is_write_vectored(&self) -> bool {
         self.inner.is_write_vectored()
-    }
-}
-
-/// One request on a connection, while it lives.
-pub(crate) struct InFlight(Arc<Activity>);
-
-impl InFlight {
-    fn begin(activity: &Arc<Activity>) -> Self {
-        activity.begun.fetch_add(1, Ordering::Relaxed);
-        activity.in_flight.fetch_add(1, Ordering::Relaxed);
-        Self(activity.clone())
-    }
-
-    /// Its response ends before it is complete, and the codec may not ask for more of it.
-    pub(super) fn cut(self) {
-        self.0.cut.notify_one();
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.head_begun.store(false, Ordering::Relaxed);
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -256,7 +220,7 @@ pub(crate) async fn serve<T>(
             let in_flight = InFlight::begin(&activity);
             async move {
                 let mut response = manager.call(&facts, request.map(Body::from)).await;
-                if !http2 && in_flight.0.last_response.load(Ordering::Relaxed) {
+                if !http2 && in_flight.is_last() {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
                 Ok::<_, Infallible>(response.map(|body| body.holding(in_flight)))
@@ -272,7 +236,7 @@ pub(crate) async fn serve<T>(
             .initial_connection_window_size(CONNECTION_WINDOW)
             .serve_connection(TokioIo::new(io), service);
         let connection = std::pin::pin!(connection);
-        drive(connection, draining, idle, &activity, true, |c| c.graceful_shutdown()).await
+        life::drive(connection, draining, idle, activity, true, |c| c.graceful_shutdown()).await
     } else {
         let mut connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
@@ -283,7 +247,7 @@ pub(crate) async fn serve<T>(
             .serve_connection(TokioIo::new(io), service)
             .with_upgrades();
         let driven = Pin::new(&mut connection);
-        let ended = drive(driven, draining, idle, &activity, false, |c| c.graceful_shutdown()).await;
+        let ended = life::drive(driven, draining, idle, activity, false, |c| c.graceful_shutdown()).await;
         if ended.as_ref().is_err_and(hyper::Error::is_parse)
             && let Some(parts) = connection.into_parts()
         {
@@ -313,65 +277,4 @@ async fn linger<T: AsyncRead + AsyncWrite + Unpin>(mut io: T) {
     };
     // Whatever ends it, the connection is over.
     let _ = tokio::time::timeout(LINGER, reading).await;
-}
-
-/// Runs a connection and tells it when to end.
-async fn drive<C>(
-    mut connection: Pin<&mut C>,
-    mut draining: Draining,
-    idle: Option<Duration>,
-    activity: &Activity,
-    http2: bool,
-    end: impl Fn(Pin<&mut C>),
-) -> hyper::Result<()>
-where
-    C: Future<Output = hyper::Result<()>>,
-{
-    let announce = |phase: Phase, connection: Pin<&mut C>| match phase {
-        Phase::Open => {}
-        Phase::Draining if !http2 => activity.last_response.store(true, Ordering::Relaxed),
-        Phase::Draining | Phase::Closing | Phase::Over => end(connection),
-    };
-    announce(draining.phase(), connection.as_mut());
-    let mut quiet_since = Instant::now();
-    let mut waiting_for_head = false;
-    let mut told_to_end = false;
-    let mut begun = 0;
-    let look = idle.unwrap_or(HEAD_TIMEOUT).min(HEAD_TIMEOUT);
-    let timer = tokio::time::sleep(look);
-    tokio::pin!(timer);
-    loop {
-        tokio::select! {
-            biased;
-            ended = connection.as_mut() => return ended,
-            phase = draining.changed() => announce(phase, connection.as_mut()),
-            () = activity.cut.notified(), if !http2 => return Ok(()),
-            () = timer.as_mut() => {
-                let now = Instant::now();
-                let before = std::mem::replace(&mut begun, activity.begun.load(Ordering::Relaxed));
-                if activity.in_flight.load(Ordering::Relaxed) > 0 || before != begun {
-                    quiet_since = now;
-                    waiting_for_head = false;
-                    told_to_end = false;
-                } else if !http2 && activity.head_begun.load(Ordering::Relaxed) {
-                    // A head that had begun at the last look, too, is slower than anybody may be.
-                    if waiting_for_head {
-                        return Ok(());
-                    }
-                    waiting_for_head = true;
-                } else {
-                    waiting_for_head = false;
-                    if idle.is_some_and(|idle| now.duration_since(quiet_since) >= idle) {
-                        // Told to end at the last look, and nothing is under way: its caller reads nothing.
-                        if told_to_end {
-                            return Ok(());
-                        }
-                        told_to_end = true;
-                        end(connection.as_mut());
-                    }
-                }
-                timer.as_mut().reset(now + look);
-            }
-        }
-    }
 }

@@ -307,7 +307,7 @@ impl Manager {
         request.extensions_mut().insert(trail.clone());
         let mut service = target.service.clone();
         let answered = service.call(request).await;
-        trail.with(|steps| self.telemetry.upstream(record, steps, facts));
+        self.telemetry.upstream(record, trail.steps(), facts);
         let mut response = answered.map_err(|error| Box::new(rescue(&*error)))?;
         record.response_code_details = Some("via_upstream".into());
         if let Some(flags) = response.extensions_mut().remove::<ResponseFlags>() {

@@ -1,4 +1,8 @@
 //! A response on its way out; when its last byte has gone, what happened is told to every sink.
+//!
+//! Most responses are over with their first frame. What is longer is known to its connection as a [`Long`], since
+//! a codec whose caller stops to read does not poll, and so lets no timer in here run: then the connection
+//! lets go of it in time. Whoever works on a long response takes it out of its place and puts it back.
 
 use super::Trail;
 use super::connection::InFlight;
@@ -7,18 +11,17 @@ use crate::body::{Body, BoxError};
 use crate::outbound::StackBody;
 use crate::shared::Shared;
 use bytes::Bytes;
+use crossbeam_utils::atomic::AtomicCell;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use mesh_core::response_flag::ResponseFlag;
 use mesh_policy::{find, flags_of, grpc};
 use mesh_telemetry::record::RequestRecord;
 use mesh_telemetry::sink::{Sink, Sinks};
-use parking_lot::Mutex;
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 /// How soon a response is looked at again whose own timers are to end it.
@@ -29,23 +32,20 @@ pub(crate) struct Recorded {
     state: State,
 }
 
-/// Most responses are over with their first frame; what is longer is watched, since a codec whose caller
-/// stops to read does not poll, and so lets no timer in here run.
 #[expect(
     clippy::large_enum_variant,
     reason = "the large one is the common one, and a box would cost each response"
 )]
 enum State {
     Own(Live),
-    Watched { live: Arc<Mutex<Live>>, watch: AbortOnDrop },
+    Long(Arc<Long>),
 }
 
-struct AbortOnDrop(AbortHandle);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+/// A response that its connection watches. Away while somebody works on it.
+pub(super) struct Long {
+    live: AtomicCell<Option<Box<Live>>>,
+    /// The codec has its last frame.
+    ended: AtomicBool,
 }
 
 /// A response under way.
@@ -134,10 +134,10 @@ impl Recorded {
         }
     }
 
+    /// Before it is polled, so nobody else has it.
     fn change(mut self, change: impl FnOnce(&mut Live)) -> Self {
-        match &mut self.state {
-            State::Own(live) => change(live),
-            State::Watched { live, .. } => change(&mut live.lock()),
+        if let State::Own(live) = &mut self.state {
+            change(live);
         }
         self
     }
@@ -158,45 +158,37 @@ impl Recorded {
 
     /// From now on the response ends in time even if nobody reads it.
     fn watch(&mut self) {
-        // Without a runtime there would be no timers either.
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let placeholder = State::Own(Live {
-            inner: Inner::Cut(None),
-            told: None,
-            in_flight: None,
-            idle: None,
-            taken: Instant::now(),
-            waiting: false,
-        });
-        self.state = match std::mem::replace(&mut self.state, placeholder) {
-            State::Own(live) => {
-                let live = Arc::new(Mutex::new(live));
-                let watch = runtime.spawn(watch(Arc::downgrade(&live)));
-                State::Watched { live, watch: AbortOnDrop(watch.abort_handle()) }
-            }
-            watched => watched,
-        };
+        // In a program that asked by itself there is no connection: it reads, or lets go.
+        let State::Own(live) = &mut self.state else { return };
+        let Some(in_flight) = live.in_flight.take() else { return };
+        let nothing = Live { inner: Inner::Cut(None), told: None, in_flight: None, idle: None, ..*live };
+        let mut live = Box::new(std::mem::replace(live, nothing));
+        let connection = in_flight.activity().clone();
+        live.in_flight = Some(in_flight);
+        let long = Arc::new(Long { live: AtomicCell::new(Some(live)), ended: AtomicBool::new(false) });
+        connection.watch(Arc::downgrade(&long));
+        self.state = State::Long(long);
     }
 }
 
-/// Lets go of a response that is overdue while its codec does not ask for more of it.
-async fn watch(live: Weak<Mutex<Live>>) {
-    loop {
-        let until = {
-            let Some(live) = live.upgrade() else { return };
-            let mut live = live.lock();
-            let Some(until) = live.ends_at() else { return };
-            let now = Instant::now();
+impl Long {
+    /// Lets go of the response if it is overdue while its codec does not ask for more of it. When to look
+    /// again, unless it is over.
+    pub(super) fn look(&self, now: Instant) -> Option<Instant> {
+        // Else the codec is just reading it, on another thread.
+        let Some(mut live) = self.live.take() else { return Some(now + LOOK) };
+        let next = live.ends_at().and_then(|until| {
             if until > now {
-                until
+                Some(until)
             } else if live.waiting {
-                now + LOOK
+                Some(now + LOOK)
             } else {
                 live.cut(now);
-                return;
+                None
             }
-        };
-        tokio::time::sleep_until(until).await;
+        });
+        self.live.store(Some(live));
+        next
     }
 }
 
@@ -322,12 +314,15 @@ impl HttpBody for Recorded {
                 }
                 polled
             }
-            State::Watched { live, watch } => {
-                let mut live = live.lock();
+            State::Long(long) => {
+                let Some(mut live) = long.live.take() else {
+                    // The connection is just looking at it, on another thread.
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                };
                 let polled = live.poll_frame(cx);
-                if live.told.is_none() {
-                    watch.0.abort();
-                }
+                long.ended.store(live.inner.is_end_stream(), Ordering::Relaxed);
+                long.live.store(Some(live));
                 polled
             }
         }
@@ -336,14 +331,14 @@ impl HttpBody for Recorded {
     fn is_end_stream(&self) -> bool {
         match &self.state {
             State::Own(live) => live.inner.is_end_stream(),
-            State::Watched { live, .. } => live.lock().inner.is_end_stream(),
+            State::Long(long) => long.ended.load(Ordering::Relaxed),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.state {
             State::Own(live) => live.inner.size_hint(),
-            State::Watched { live, .. } => live.lock().inner.size_hint(),
+            State::Long(_) => SizeHint::default(),
         }
     }
 }

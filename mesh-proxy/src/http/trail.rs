@@ -1,50 +1,83 @@
 //! What the stack learns of a request on its way: attempts, endpoint, connection.
 //!
 //! It travels in the request's extensions, so that layers between need not know of it, and it outlives an
-//! attempt that a time-out cuts off. Only the request's own task touches it, so its lock is never waited
-//! for.
+//! attempt that a time-out cuts off. Each fact is a word of its own that is written as a whole: the attempts
+//! write one after the other, and what was written last is read when the answer is there.
 
 use crate::cluster::Host;
-use crate::pool::ConnectionInfo;
+use crate::pool::{ConnectError, ConnectionInfo};
 use bytes::Bytes;
+use crossbeam_utils::atomic::AtomicCell;
 use http::Request;
 use http_body::Frame;
-use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// The trail of one request.
-#[derive(Debug)]
 pub(crate) struct Trail {
     started: Instant,
-    steps: Mutex<Steps>,
+    attempts: AtomicU32,
+    host: AtomicCell<Option<Arc<Host>>>,
+    connection: AtomicCell<Option<Arc<ConnectionInfo>>>,
+    transport_failure: AtomicCell<Option<Box<ConnectError>>>,
+    /// When the last attempt was sent.
+    sent: Moment,
+    /// When the last attempt's response began.
+    answered: Moment,
     received: AtomicU64,
-    /// Microseconds from the start to the end of the request's body, plus one; 0 while it lasts.
-    complete: AtomicU64,
+    /// When the request's body had ended.
+    complete: Moment,
 }
 
-/// What is known so far.
-#[derive(Debug, Default)]
+/// What was found on the way.
+#[derive(Debug)]
 pub(crate) struct Steps {
     /// How often the request was sent, or tried to be.
     pub(crate) attempts: u32,
     /// Endpoint of the last attempt.
     pub(crate) host: Option<Arc<Host>>,
-    /// Connection of the last attempt that got an answer.
+    /// Connection of the last attempt, if it got an answer.
     pub(crate) connection: Option<Arc<ConnectionInfo>>,
     /// Why there was no connection.
     pub(crate) transport_failure: Option<String>,
-    /// When the last attempt was sent.
-    pub(crate) sent: Option<Instant>,
-    /// From there to its response's head.
+    /// From the last attempt to its response's head.
     pub(crate) service_time: Option<Duration>,
+}
+
+/// A time since the start, in nanoseconds plus one; 0 if it did not come yet.
+#[derive(Debug, Default)]
+struct Moment(AtomicU64);
+
+impl Moment {
+    fn set(&self, since_start: Duration) {
+        let nanos = u64::try_from(since_start.as_nanos()).unwrap_or(u64::MAX);
+        self.0.store(nanos.saturating_add(1), Ordering::Relaxed);
+    }
+
+    fn clear(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> Option<Duration> {
+        self.0.load(Ordering::Relaxed).checked_sub(1).map(Duration::from_nanos)
+    }
 }
 
 impl Trail {
     pub(crate) fn new(started: Instant) -> Self {
-        Self { started, steps: Mutex::default(), received: AtomicU64::new(0), complete: AtomicU64::new(0) }
+        Self {
+            started,
+            attempts: AtomicU32::new(0),
+            host: AtomicCell::new(None),
+            connection: AtomicCell::new(None),
+            transport_failure: AtomicCell::new(None),
+            sent: Moment::default(),
+            answered: Moment::default(),
+            received: AtomicU64::new(0),
+            complete: Moment::default(),
+        }
     }
 
     /// A frame of the request's body came, or its end.
@@ -59,14 +92,12 @@ impl Trail {
 
     /// The request's body has ended.
     pub(crate) fn complete(&self) {
-        let micros = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX - 1);
-        self.complete.store(micros + 1, Ordering::Relaxed);
+        self.complete.set(self.started.elapsed());
     }
 
     /// Bytes of the request's body so far, and how long it took if it has ended.
     pub(crate) fn request_body(&self) -> (u64, Option<Duration>) {
-        let complete = self.complete.load(Ordering::Relaxed).checked_sub(1);
-        (self.received.load(Ordering::Relaxed), complete.map(Duration::from_micros))
+        (self.received.load(Ordering::Relaxed), self.complete.get())
     }
 
     /// The trail of a request, where it has one.
@@ -74,27 +105,39 @@ impl Trail {
         request.extensions().get::<Arc<Self>>().cloned()
     }
 
-    /// Reads or writes it.
-    pub(crate) fn with<T>(&self, f: impl FnOnce(&mut Steps) -> T) -> T {
-        f(&mut self.steps.lock())
-    }
-
     /// An attempt goes to this host.
     pub(crate) fn attempt(&self, host: &Arc<Host>) {
-        self.with(|steps| {
-            steps.attempts = steps.attempts.saturating_add(1);
-            steps.host = Some(host.clone());
-            steps.sent = Some(Instant::now());
-            steps.connection = None;
-            steps.transport_failure = None;
-        });
+        self.attempts.fetch_add(1, Ordering::Relaxed);
+        self.host.store(Some(host.clone()));
+        self.sent.set(self.started.elapsed());
+        self.answered.clear();
+        self.connection.store(None);
+        self.transport_failure.store(None);
     }
 
     /// The last attempt got a response.
     pub(crate) fn answered(&self, connection: Arc<ConnectionInfo>) {
-        self.with(|steps| {
-            steps.service_time = steps.sent.map(|sent| sent.elapsed());
-            steps.connection = Some(connection);
-        });
+        self.answered.set(self.started.elapsed());
+        self.connection.store(Some(connection));
+    }
+
+    /// The last attempt got no connection.
+    pub(crate) fn unconnected(&self, why: ConnectError) {
+        self.transport_failure.store(Some(Box::new(why)));
+    }
+
+    /// Takes what was found.
+    pub(crate) fn steps(&self) -> Steps {
+        Steps {
+            attempts: self.attempts.load(Ordering::Relaxed),
+            host: self.host.take(),
+            connection: self.connection.take(),
+            transport_failure: self.transport_failure.take().map(|why| why.to_string()),
+            service_time: self
+                .answered
+                .get()
+                .zip(self.sent.get())
+                .map(|(end, begin)| end.saturating_sub(begin)),
+        }
     }
 }

@@ -26,7 +26,7 @@ pub(crate) struct Kept {
 
 /// What the pool has for a request.
 enum Found {
-    Kept(Kept),
+    Kept(Box<Kept>),
     Room(Slot),
 }
 
@@ -86,7 +86,7 @@ impl Pool {
         }
     }
 
-    fn answer(self: &Arc<Self>, response: http::Response<hyper::body::Incoming>, kept: Kept) -> Answer {
+    fn answer(self: &Arc<Self>, response: http::Response<hyper::body::Incoming>, kept: Box<Kept>) -> Answer {
         let connection = kept.info.clone();
         // After an upgrade the connection is no longer HTTP.
         let lease = (response.status() != StatusCode::SWITCHING_PROTOCOLS)
@@ -95,29 +95,31 @@ impl Pool {
     }
 
     /// The newest idle connection that is still good.
-    fn idle_h1(&self) -> Option<Kept> {
-        let mut idle = self.idle.lock();
-        if idle.is_empty() {
-            return None;
-        }
+    fn idle_h1(&self) -> Option<Box<Kept>> {
+        let mut found = self.idle.pop()?;
         let now = Instant::now();
         let timeout = self.settings.idle_timeout;
         // A connection may still be sending the rest of a request that was answered early; such a one
-        // stays in the list until it is ready or closed.
-        let mut at = idle.len();
-        while let Some(i) = at.checked_sub(1) {
-            at = i;
-            let kept = idle.get(i)?;
-            if kept.is_spent(now, timeout) {
-                idle.swap_remove(i);
-            } else if kept.sender.is_ready() {
-                return Some(idle.remove(i));
+        // goes back to its place until it is ready or closed.
+        let mut busy = Vec::new();
+        let ready = loop {
+            if found.is_spent(now, timeout) {
+                drop(found);
+            } else if found.sender.is_ready() {
+                break Some(found);
+            } else {
+                busy.push(found);
             }
-        }
-        None
+            match self.idle.pop() {
+                Some(next) => found = next,
+                None => break None,
+            }
+        };
+        self.idle.put_back(busy);
+        ready
     }
 
-    async fn open_h1(&self, slot: Slot) -> Result<Kept, Failure> {
+    async fn open_h1(&self, slot: Slot) -> Result<Box<Kept>, Failure> {
         let Connected { io, info } = self.dial().await.map_err(Failure::Connect)?;
         let (sender, connection) = Builder::new()
             .max_header_size(MAX_HEADER_BYTES)
@@ -135,6 +137,6 @@ impl Pool {
             0 => u32::MAX,
             n => n,
         };
-        Ok(Kept { sender, info, left, since: Instant::now() })
+        Ok(Box::new(Kept { sender, info, left, since: Instant::now() }))
     }
 }

@@ -21,15 +21,16 @@ const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 8 << 20;
 const MAX_HEADER_BYTES: u32 = 60 * 1024;
 
-/// A pool's connections, and the one that is being opened.
-#[derive(Default)]
+/// A pool's connections, and the one that is being opened. Replaced as a whole when one comes or goes.
+#[derive(Clone, Default)]
 pub(super) struct Lines {
-    open: Vec<Line>,
+    open: Vec<Arc<Line>>,
     opening: Option<Opening>,
 }
 
 /// Tells those who wait what came of it; nobody needs to wait for it to go on.
-type Opening = watch::Receiver<Option<Result<Arc<LineState>, ConnectError>>>;
+type Opening = watch::Receiver<Option<Opened>>;
+type Opened = Result<Arc<LineState>, ConnectError>;
 
 /// What the pool has for a request.
 enum Found {
@@ -39,15 +40,10 @@ enum Found {
 }
 
 impl Lines {
-    pub(super) fn sweep(&mut self, now: Instant, idle_timeout: Duration) {
-        self.open.retain_mut(|line| !line.is_spent(now, idle_timeout));
-    }
-
     /// A place on the oldest connection that has one, so that what is not needed falls idle.
-    fn take(&mut self) -> Option<Found> {
-        self.open.retain(Line::is_usable);
+    fn take(&self) -> Option<Found> {
         let mut unsettled = None;
-        for line in &mut self.open {
+        for line in self.open.iter().filter(|line| line.is_usable()) {
             match line.take() {
                 Room::Taken(taken) => return Some(Found::Place(taken)),
                 Room::Unsettled(state) => unsettled = Some(Found::Unsettled(state)),
@@ -114,29 +110,45 @@ impl Pool {
     }
 
     fn find_h2(self: &Arc<Self>) -> Option<Found> {
-        let mut lines = self.shared.lock();
-        if let Some(found) = lines.take().or_else(|| lines.opening()) {
-            return Some(found);
+        loop {
+            let lines = self.lines.load();
+            if let Some(found) = lines.take().or_else(|| lines.opening()) {
+                return Some(found);
+            }
+            let slot = self.gate.try_connection(&self.open, &self.stats)?;
+            let (tell, opening) = watch::channel(None);
+            let next = Lines { opening: Some(opening.clone()), ..Lines::clone(&lines) };
+            let before = self.lines.compare_and_swap(&lines, Arc::new(next));
+            // Else another thread was faster: there is something new to look at.
+            if Arc::ptr_eq(&before, &lines) {
+                tokio::spawn(self.clone().open_line(slot, tell));
+                return Some(Found::Opening(opening));
+            }
         }
-        let slot = self.gate.try_connection(&self.open, &self.stats)?;
-        let (tell, opening) = watch::channel(None);
-        lines.opening = Some(opening.clone());
-        let pool = self.clone();
-        // A task of its own: a caller who goes away takes nothing from the others.
-        tokio::spawn(async move {
-            let done = pool.open_h2(slot).await;
-            let mut lines = pool.shared.lock();
+    }
+
+    /// Opens a connection for whoever waits. A task of its own: a caller who goes away takes nothing from the
+    /// others.
+    async fn open_line(self: Arc<Self>, slot: Slot, tell: watch::Sender<Option<Opened>>) {
+        let outcome = self.open_h2(slot).await.map(Arc::new);
+        self.lines.rcu(|lines| {
+            let mut open = lines.open.clone();
+            open.extend(outcome.iter().cloned());
             // Whoever comes after a failure tries anew.
-            lines.opening = None;
-            let outcome = done.map(|line| {
-                let state = line.state().clone();
-                lines.open.push(line);
-                state
-            });
-            drop(lines);
-            tell.send_replace(Some(outcome));
+            Lines { open, opening: None }
         });
-        Some(Found::Opening(opening))
+        tell.send_replace(Some(outcome.map(|line| line.state().clone())));
+    }
+
+    pub(super) fn sweep_h2(&self, now: Instant, idle_timeout: Duration) {
+        let spent = |line: &Arc<Line>| line.is_spent(now, idle_timeout);
+        if self.lines.load().open.iter().any(spent) {
+            self.lines.rcu(|lines| {
+                let mut left = Lines::clone(lines);
+                left.open.retain(|line| !spent(line));
+                left
+            });
+        }
     }
 
     async fn open_h2(&self, slot: Slot) -> Result<Line, ConnectError> {

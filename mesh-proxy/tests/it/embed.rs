@@ -94,3 +94,43 @@ async fn a_source_that_ends_early_is_told_to_whoever_waits() {
     let mesh = Mesh::new(mesh_core::watch::channel().1, mesh_core::watch::channel().1);
     assert!(mesh.ready().await.is_err());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_threads_of_a_program_share_its_connections() {
+    const TASKS: usize = 8;
+    for http2 in [false, true] {
+        let upstream = if http2 {
+            Upstream::http2(|seen| async move { text(StatusCode::OK, String::from_utf8_lossy(&seen.body)) })
+                .await
+        } else {
+            Upstream::http1(|seen| async move { text(StatusCode::OK, String::from_utf8_lossy(&seen.body)) })
+                .await
+        };
+        let mut c = cluster("c", &[upstream.addr]);
+        if http2 {
+            c.http.protocol = mesh_core::model::cluster::UpstreamProtocol::Http2;
+        }
+        let mut snapshot = outbound(vec![], vec![c]);
+        add_table(&mut snapshot, table("http_proxy", vec![route("/", to("c"))]));
+        add_listener(&mut snapshot, http_listener("127.0.0.1_15007", Direction::Outbound, "http_proxy"));
+        let mesh = Mesh::new(Watch::fixed(Arc::new(snapshot)), mesh_core::watch::channel().1);
+        mesh.ready().await.unwrap();
+        let calls = (0..TASKS).map(|task| {
+            let client = mesh.client();
+            tokio::spawn(async move {
+                for n in 0..250 {
+                    let said = format!("{task}/{n}");
+                    let request = Request::post("http://service/").body(Full::new(Bytes::from(said.clone())));
+                    let response = client.clone().oneshot(request.unwrap()).await.unwrap();
+                    assert_eq!(response.status(), StatusCode::OK);
+                    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), said);
+                }
+            })
+        });
+        futures_util::future::try_join_all(calls.collect::<Vec<_>>()).await.unwrap();
+        assert_eq!(upstream.requests(), TASKS * 250);
+        // On HTTP/1.1 one that is not quite back yet is not waited for.
+        let most = if http2 { 1 } else { 4 * TASKS };
+        assert!(upstream.connections() <= most, "{} connections for {TASKS} tasks", upstream.connections());
+    }
+}

@@ -8,19 +8,34 @@ use crate::body::{BoxError, Outgoing};
 use crate::io::Conn;
 use crate::pool::{ConnectionInfo, Gate, Slot};
 use bytes::Bytes;
+use crossbeam_utils::atomic::AtomicCell;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::client::conn::http2::{Connection, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use parking_lot::Mutex;
 use pin_project_lite::pin_project;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-type Codec = Connection<TokioIo<Conn>, Upload, TokioExecutor>;
+/// hyper's connection. Behind a pointer of its own kind, or whether a pool is `Send` would be a question about
+/// every type down to the socket, more than the compiler follows in a program that embeds the mesh.
+type Codec = Pin<Box<dyn Drive + Send>>;
+
+/// What is asked of a connection.
+trait Drive: Future<Output = hyper::Result<()>> {
+    /// How many streams the endpoint takes, 0 before it has said so.
+    fn limit(&self) -> usize;
+}
+
+impl Drive for Connection<TokioIo<Conn>, Upload, TokioExecutor> {
+    fn limit(&self) -> usize {
+        self.current_max_send_streams()
+    }
+}
 
 /// A connection that may have room for more requests.
 pub(super) struct Line {
@@ -30,14 +45,16 @@ pub(super) struct Line {
     /// Held by the connection and its streams: it is open until the last of them ends.
     slot: Weak<Slot>,
     /// How many more requests it may carry.
-    left: u32,
-    used: Instant,
+    left: AtomicU32,
+    opened: Instant,
+    /// When it was last used, in milliseconds since it was opened.
+    used: AtomicU64,
 }
 
 /// What a line, its driver and its streams share.
 pub(super) struct LineState {
-    /// Locked to be driven, which waits for nothing; whoever else looks does not wait for the lock.
-    codec: Mutex<Option<Codec>>,
+    /// Away while it is driven or looked at; nobody waits for it.
+    codec: AtomicCell<Option<Box<Codec>>>,
     open: AtomicUsize,
     /// As it was when somebody last looked.
     limit: AtomicUsize,
@@ -79,14 +96,14 @@ pub(super) struct Driver {
 impl Line {
     pub(super) fn new(
         sender: SendRequest<Upload>,
-        codec: Codec,
+        codec: Connection<TokioIo<Conn>, Upload, TokioExecutor>,
         info: Arc<ConnectionInfo>,
         slot: Slot,
         gate: Arc<Gate>,
         max_requests: u32,
     ) -> (Self, Driver) {
         let state = Arc::new(LineState {
-            codec: Mutex::new(Some(codec)),
+            codec: AtomicCell::new(Some(Box::new(Box::pin(codec)))),
             open: AtomicUsize::new(0),
             limit: AtomicUsize::new(0),
             settled: AtomicBool::new(false),
@@ -101,8 +118,9 @@ impl Line {
             info,
             state: state.clone(),
             slot: Arc::downgrade(&slot),
-            left: if max_requests == 0 { u32::MAX } else { max_requests },
-            used: Instant::now(),
+            left: AtomicU32::new(if max_requests == 0 { u32::MAX } else { max_requests }),
+            opened: Instant::now(),
+            used: AtomicU64::new(0),
         };
         (line, Driver { state, _slot: slot })
     }
@@ -113,34 +131,49 @@ impl Line {
 
     /// Whether it may carry another request, now or later.
     pub(super) fn is_usable(&self) -> bool {
-        self.left > 0 && !self.sender.is_closed()
+        self.left.load(Ordering::Relaxed) > 0 && !self.sender.is_closed()
     }
 
     /// Whether it is of no use, or has been idle for too long.
-    pub(super) fn is_spent(&mut self, now: Instant, idle_timeout: std::time::Duration) -> bool {
+    pub(super) fn is_spent(&self, now: Instant, idle_timeout: Duration) -> bool {
         if self.state.open.load(Ordering::Acquire) > 0 {
-            self.used = now;
+            self.touch(now);
         }
-        !self.is_usable() || now.duration_since(self.used) >= idle_timeout
+        let used = self.opened + Duration::from_millis(self.used.load(Ordering::Relaxed));
+        !self.is_usable() || now.duration_since(used) >= idle_timeout
     }
 
-    /// Takes a place. Called under the pool's lock, so that nobody else takes the same.
-    pub(super) fn take(&mut self) -> Room {
-        let open = self.state.open.load(Ordering::Acquire);
-        let limit = self.state.look();
-        if self.state.settled.load(Ordering::Acquire) {
-            if open >= limit {
-                return Room::None;
-            }
-        } else if open > 0 {
-            return Room::Unsettled(self.state.clone());
-        }
+    fn touch(&self, now: Instant) {
+        let millis = now.duration_since(self.opened).as_millis();
+        self.used.store(u64::try_from(millis).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Takes a place, if there is one.
+    pub(super) fn take(&self) -> Room {
         let Some(slot) = self.slot.upgrade() else { return Room::None };
-        self.left = self.left.saturating_sub(1);
-        self.used = Instant::now();
-        self.state.open.fetch_add(1, Ordering::AcqRel);
-        self.state.carried.store(true, Ordering::Release);
+        let mut open = self.state.open.load(Ordering::Acquire);
+        loop {
+            let limit = self.state.look();
+            if self.state.settled.load(Ordering::Acquire) {
+                if open >= limit {
+                    return Room::None;
+                }
+            } else if open > 0 {
+                return Room::Unsettled(self.state.clone());
+            }
+            // On another thread somebody may have taken the same place.
+            match self.state.open.compare_exchange(open, open + 1, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => break,
+                Err(changed) => open = changed,
+            }
+        }
         let stream = Arc::new(Stream { state: self.state.clone(), _slot: slot });
+        let one_less = |left: u32| left.checked_sub(1);
+        if self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_err() {
+            return Room::None;
+        }
+        self.touch(Instant::now());
+        self.state.carried.store(true, Ordering::Release);
         Room::Taken(Taken { sender: self.sender.clone(), info: self.info.clone(), stream })
     }
 }
@@ -148,16 +181,20 @@ impl Line {
 impl LineState {
     /// The endpoint's limit, 0 before it has sent any.
     fn look(&self) -> usize {
-        // If it is just being driven, what the driver learns is known at once; to wait for it could be to
-        // wait for oneself, where a body that it reads sends a request.
-        if let Some(codec) = self.codec.try_lock()
-            && let Some(codec) = &*codec
-        {
-            let now = codec.current_max_send_streams();
-            self.learn(now);
-            return now;
+        // While it is being driven it is not here: what the driver learns is known at once.
+        let Some(codec) = self.codec.take() else { return self.limit.load(Ordering::Acquire) };
+        let now = codec.limit();
+        self.put_back(codec);
+        self.learn(now);
+        now
+    }
+
+    fn put_back(&self, codec: Box<Codec>) {
+        self.codec.store(Some(codec));
+        if self.ended.load(Ordering::Acquire) {
+            // The driver went while the codec was away, and could not take it along.
+            drop(self.codec.take());
         }
-        self.limit.load(Ordering::Acquire)
     }
 
     fn learn(&self, limit: usize) {
@@ -196,7 +233,10 @@ impl Stream {
 impl Drop for Stream {
     fn drop(&mut self) {
         self.state.open.fetch_sub(1, Ordering::AcqRel);
-        self.state.news.notify_waiters();
+        // Later nobody waits for that.
+        if !self.state.settled.load(Ordering::Acquire) {
+            self.state.news.notify_waiters();
+        }
         self.state.gate.wake();
     }
 }
@@ -205,11 +245,14 @@ impl Future for Driver {
     type Output = hyper::Result<()>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<hyper::Result<()>> {
-        let mut codec = self.state.codec.lock();
-        let Some(connection) = &mut *codec else { return Poll::Ready(Ok(())) };
-        let polled = Pin::new(&mut *connection).poll(cx);
-        let limit = connection.current_max_send_streams();
-        drop(codec);
+        let Some(mut codec) = self.state.codec.take() else {
+            // Somebody on another thread is just looking at it.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        };
+        let polled = Pin::as_mut(&mut codec).poll(cx);
+        let limit = codec.limit();
+        self.state.put_back(codec);
         self.state.learn(limit);
         polled
     }
@@ -219,8 +262,7 @@ impl Drop for Driver {
     fn drop(&mut self) {
         self.state.ended.store(true, Ordering::Release);
         // Also where the runtime ends first: what the codec holds refers to it.
-        let codec = self.state.codec.lock().take();
-        drop(codec);
+        drop(self.state.codec.take());
         self.state.news.notify_waiters();
         self.state.gate.wake();
     }
