@@ -19,7 +19,7 @@ use std::sync::Arc;
 mod tests;
 
 /// All that there is to say about a World, whatever the proxy: [`analyze`], and what its resources say in
-/// vain ([`unsupported_all`](crate::compile::unsupported_all)).
+/// vain or leave to a redirection that does not happen ([`unsupported_all`](crate::compile::unsupported_all)).
 ///
 /// ```
 /// use mesh_core::{analyze, world::World, yaml};

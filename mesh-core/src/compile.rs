@@ -58,11 +58,12 @@ pub struct Compiled {
 /// Compiles a World for one proxy.
 ///
 /// ```
-/// use mesh_core::{compile::compile, node::{Node, NodeKind}, world::World};
+/// use mesh_core::{compile::compile, diagnostic::Level, node::{Node, NodeKind}, world::World};
 /// let node = Node::new(NodeKind::Sidecar, [127, 1, 0, 1].into(), "reviews-v1", "default");
 /// let compiled = compile(&World::empty(), &node);
 /// assert!(compiled.snapshot.clusters.contains_key("BlackHoleCluster"));
-/// assert!(compiled.findings.is_empty());
+/// // No Sidecar gives this proxy ports of its own: good to know, and all there is to say.
+/// assert_eq!(compiled.findings.iter().map(|f| f.level).collect::<Vec<_>>(), [Level::Info]);
 /// ```
 pub fn compile(world: &World, node: &Node) -> Compiled {
     let mut out = Output::default();
@@ -74,6 +75,7 @@ pub fn compile(world: &World, node: &Node) -> Compiled {
         NodeKind::Sidecar => {
             outbound::compile(&scope, &mut out);
             inbound::compile(&scope, &mut out);
+            unsupported::capture::of_proxy(&scope, &mut out.report);
         }
         // These speak Istio's workload API, which is not made of Envoy's resources.
         NodeKind::Waypoint | NodeKind::Ztunnel | NodeKind::Agentgateway => {}

@@ -6,7 +6,7 @@
 use super::access_log::Side;
 use super::scope::{Egress, Scope};
 use super::virtual_hosts::{self, Table, may_be_http};
-use super::{Output, clusters, manager, names};
+use super::{Output, clusters, manager, names, unsupported};
 use crate::addr::Address;
 use crate::api::networking::sidecar::{CaptureMode, EgressListener, OutboundMode};
 use crate::diagnostic::{Finding, code};
@@ -37,6 +37,25 @@ pub(super) fn compile(scope: &Scope<'_>, out: &mut Output) {
             _ => of_all_ports(scope, part, &taken, out),
         }
     }
+    let dead_end = egress.iter().filter_map(|part| part.listener).find(|(_, l)| is_dead_end(l, out));
+    if let (Some(sidecar), Some((at, _))) = (scope.sidecar, dead_end) {
+        unsupported::sidecar::passes_by_default(sidecar, at, scope.mesh, &mut out.report);
+    }
+}
+
+/// Whether unknown hosts are sent to where nothing was going.
+fn is_dead_end(listener: &EgressListener, out: &Output) -> bool {
+    let passes = |port| {
+        let table = out.snapshot.routes.get(routes_of(listener, port).as_str());
+        table.is_some_and(|t| t.virtual_hosts.iter().any(|h| *h.name == *names::ALLOW_ANY))
+    };
+    unsupported::sidecar::is_http_on_a_socket(listener)
+        && listener.port.as_ref().is_none_or(|p| passes(p.number))
+}
+
+/// The table of a listener with a port.
+fn routes_of(listener: &EgressListener, port: u16) -> String {
+    if listener.bind.starts_with("unix:") { listener.bind.clone() } else { port.to_string() }
 }
 
 /// The services that are imported, and those that imported VirtualServices send to.
@@ -138,28 +157,12 @@ fn of_port(scope: &Scope<'_>, egress: &Egress<'_>, at: usize, said: &EgressListe
             return;
         }
     };
-    let routes = if said.bind.starts_with("unix:") { said.bind.clone() } else { port.number.to_string() };
-    if which == Table::Proxy {
-        warn_of_unknown_hosts(scope, out);
-    }
+    let routes = routes_of(said, port.number);
     let table = virtual_hosts::table(scope, egress, which, &routes, &mut out.report);
     let http = manager::outbound(scope, &name, RouteSource::Named(table.name.clone()));
     out.add_routes(table);
     let chain = chain(NetworkFilter::Http(Box::new(http)));
     out.add_listener(listener(name, bind, vec![chain], None, origin));
-}
-
-/// An HTTP proxy's request has no original destination, so that "any host may be called" cannot hold: such
-/// requests find no endpoint, in Envoy as here.
-fn warn_of_unknown_hosts(scope: &Scope<'_>, out: &mut Output) {
-    let Some(sidecar) = scope.sidecar else { return };
-    let said = sidecar.spec.outbound_traffic_policy.as_ref();
-    if said.is_some_and(|p| p.mode != OutboundMode::RegistryOnly && p.egress_proxy.is_none()) {
-        let message = "requests through an HTTP_PROXY listener reach known hosts only, whatever the mode";
-        let finding =
-            Finding::info(code::NOT_HONOURED, message).at(sidecar, "spec.outboundTrafficPolicy.mode");
-        out.report.add(finding.help("declare hosts outside of the mesh by a ServiceEntry"));
-    }
 }
 
 /// One listener per port of the services that are seen: for HTTP one for all, for other bytes one per

@@ -120,10 +120,7 @@ impl<'w> Scope<'w> {
     /// Whether the proxy's traffic comes by sockets of its own rather than by redirection: then there is no
     /// original destination to go to.
     pub(super) fn has_own_sockets(&self) -> bool {
-        self.sidecar.is_some_and(|s| {
-            s.spec.ingress.iter().any(|i| i.capture_mode == CaptureMode::None)
-                || s.spec.egress.iter().any(|e| e.capture_mode == CaptureMode::None)
-        })
+        self.sidecar.is_some_and(|s| has_own_sockets(&s.spec))
     }
 
     /// The egress listeners: those of the Sidecar, or one that sees everything.
@@ -269,8 +266,14 @@ pub(super) fn hosts_of(vs: &Resource<VirtualService>) -> impl Iterator<Item = (u
     })
 }
 
+/// Whether a Sidecar declares a socket, of either direction.
+pub(super) fn has_own_sockets(sidecar: &Sidecar) -> bool {
+    sidecar.ingress.iter().any(|i| i.capture_mode == CaptureMode::None)
+        || sidecar.egress.iter().any(|e| e.capture_mode == CaptureMode::None)
+}
+
 /// The proxy's Sidecar: one that selects it, else its namespace's, else the root namespace's.
-fn choose_sidecar<'w>(
+pub(super) fn choose_sidecar<'w>(
     world: &'w World,
     namespace: &str,
     labels: &BTreeMap<String, String>,

@@ -5,19 +5,21 @@
 //! of names in a headless Service is about Kubernetes alone and is passed over on purpose, as is what a
 //! Namespace and a ServiceAccount say.
 //!
-//! One place per kind, so that a reader sees what is left. Where a field's meaning depends on the proxy (a
-//! rule of an AuthorizationPolicy, TLS to a cluster) the part of the compiler that meets it reports it.
+//! One place per kind, so that a reader sees what is left; a Sidecar that nobody wrote is `capture`'s. Where
+//! a field's meaning depends on the proxy (a rule of an AuthorizationPolicy, TLS to a cluster) the part of the
+//! compiler that meets it reports it.
 
+pub(super) mod capture;
 mod destination_rule;
 mod kubernetes;
 mod mesh_config;
+pub(super) mod sidecar;
 
 pub(super) use destination_rule::path_of_tls;
 
 use super::report::Report;
 use crate::api::networking::service_entry::Resolution;
-use crate::api::networking::sidecar::{CaptureMode, OutboundMode};
-use crate::api::networking::{Gateway, ServiceEntry, Sidecar, VirtualService, WorkloadEntry};
+use crate::api::networking::{Gateway, ServiceEntry, VirtualService, WorkloadEntry};
 use crate::api::telemetry::Telemetry;
 use crate::api::{AnyResource, MeshConfig, Resource};
 use crate::diagnostic::{Finding, Findings};
@@ -30,6 +32,7 @@ pub fn unsupported_all(world: &World) -> Findings {
     for resource in world.iter() {
         report_unsupported(resource, world.mesh(), &mut report);
     }
+    capture::of_world(world, &mut report);
     report.finish()
 }
 
@@ -37,6 +40,9 @@ pub fn unsupported_all(world: &World) -> Findings {
 pub fn unsupported(world: &World, resource: &AnyResource) -> Vec<Finding> {
     let mut report = Report::default();
     report_unsupported(resource, world.mesh(), &mut report);
+    if let AnyResource::Sidecar(r) = resource {
+        capture::of_sidecar(r, &mut report);
+    }
     report.finish()
 }
 
@@ -46,7 +52,7 @@ pub(super) fn report_unsupported(resource: &AnyResource, mesh: &MeshConfig, repo
         AnyResource::DestinationRule(r) => destination_rule::destination_rule(r, report),
         AnyResource::Gateway(r) => gateway(r, report),
         AnyResource::ServiceEntry(r) => service_entry(r, report),
-        AnyResource::Sidecar(r) => sidecar(r, report),
+        AnyResource::Sidecar(r) => sidecar::sidecar(r, mesh, report),
         AnyResource::Telemetry(r) => telemetry(r, mesh, report),
         AnyResource::ConfigMap(r) => mesh_config::report(r, mesh, report),
         AnyResource::AuthorizationPolicy(r) => {
@@ -189,31 +195,6 @@ fn network<T>(r: &Resource<T>, path: &str, entry: &WorkloadEntry, report: &mut R
             "calls go to its address, not to a gateway of its network"
         };
         report.not_honoured(r, format!("{path}.network"), "another network", help);
-    }
-}
-
-fn sidecar(r: &Resource<Sidecar>, report: &mut Report) {
-    capture(r, "spec.ingress", r.spec.ingress.iter().map(|i| i.capture_mode), report);
-    capture(r, "spec.egress", r.spec.egress.iter().map(|e| e.capture_mode), report);
-    if let Some(policy) = &r.spec.outbound_traffic_policy
-        && policy.mode == OutboundMode::AllowAnyDynamicDns
-    {
-        let help = "it is read as ALLOW_ANY";
-        report.not_honoured(
-            r,
-            "spec.outboundTrafficPolicy.mode",
-            "resolution by the name of each request",
-            help,
-        );
-    }
-}
-
-fn capture(r: &Resource<Sidecar>, list: &str, modes: impl Iterator<Item = CaptureMode>, report: &mut Report) {
-    for (i, mode) in modes.enumerate() {
-        if mode == CaptureMode::Iptables {
-            let at = format!("{list}[{i}].captureMode");
-            report.not_honoured(r, at, "redirection of traffic", "use captureMode: NONE with a bind");
-        }
     }
 }
 

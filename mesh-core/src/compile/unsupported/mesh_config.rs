@@ -169,7 +169,10 @@ fn of_proxies(proxy: &ProxyDefaults) -> Vec<Written> {
         (proxy.private_key_provider.is_some(), "defaultConfig.privateKeyProvider"),
         (proxy.envoy_access_log_service.is_some(), "defaultConfig.envoyAccessLogService"),
         (proxy.envoy_metrics_service.is_some(), "defaultConfig.envoyMetricsService"),
-        (proxy.interception_mode == Some(InterceptionMode::Tproxy), "defaultConfig.interceptionMode"),
+        (
+            proxy.interception_mode.is_some_and(|mode| mode != InterceptionMode::Redirect),
+            "defaultConfig.interceptionMode",
+        ),
         (
             proxy.gateway_topology.as_ref().is_some_and(|t| t.proxy_protocol.is_some()),
             "defaultConfig.gatewayTopology.proxyProtocol",
