@@ -12,6 +12,7 @@ pub mod kind;
 pub mod kubernetes;
 pub mod mesh;
 pub mod networking;
+pub mod schema;
 pub mod security;
 pub mod telemetry;
 pub mod value;

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 /// The spec of a WasmPlugin.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct WasmPlugin {
     /// The workloads; all of the namespace where none is written.
@@ -45,6 +46,7 @@ pub struct WasmPlugin {
 
 /// Where among the filters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Phase {
     /// Last, before the router.
@@ -61,6 +63,7 @@ pub enum Phase {
 
 /// What becomes of requests if a plugin fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum FailStrategy {
     /// They are refused.
@@ -74,6 +77,7 @@ pub enum FailStrategy {
 
 /// HTTP or network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum PluginType {
     /// HTTP.
@@ -88,6 +92,7 @@ pub enum PluginType {
 
 /// Which traffic.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct TrafficSelector {
     /// Of which side.
@@ -98,6 +103,7 @@ pub struct TrafficSelector {
 
 /// A port.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct PortNumber {
     /// Its number.

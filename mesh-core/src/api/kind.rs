@@ -8,6 +8,7 @@ use super::networking::{
 };
 use super::security::{AuthorizationPolicy, PeerAuthentication, RequestAuthentication};
 use super::telemetry::Telemetry;
+use super::schema::Described;
 use super::{Meta, Resource};
 use crate::diagnostic::SourceMap;
 use serde::de::DeserializeOwned;
@@ -16,7 +17,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// A kind of resource.
-pub trait Kind: DeserializeOwned + fmt::Debug + PartialEq + Sized {
+pub trait Kind: DeserializeOwned + Described + fmt::Debug + PartialEq + Sized {
     /// API group; empty for Kubernetes' core group.
     const GROUP: &'static str;
     /// Name of the kind.
@@ -144,6 +145,17 @@ macro_rules! kinds {
                         Err(FieldError::new("kind", format!("{kind} of {group:?} is not a kind of the mesh")))
                     }
                 }
+            }
+        }
+
+        /// The JSON Schema of a kind's documents, if the mesh reads it.
+        #[cfg(feature = "schema")]
+        pub fn schema(group: &str, kind: &str) -> Option<schemars::Schema> {
+            match (group, kind) {
+                $((<$kind as Kind>::GROUP, <$kind as Kind>::KIND) => {
+                    Some(super::schema::of_kind::<$kind>())
+                })+
+                _ => None,
             }
         }
 

@@ -20,6 +20,7 @@ use serde::Deserialize;
 
 /// A port by number, or by its name in the pod.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum IntOrString {
     /// By number.
@@ -30,6 +31,7 @@ pub enum IntOrString {
 
 /// What is behind an address.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct ObjectReference {
     /// Kind, such as `Pod`.

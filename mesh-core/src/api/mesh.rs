@@ -12,6 +12,7 @@ use std::time::Duration;
 
 /// The settings of the whole mesh; [`Default`] is Istio's.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct MeshConfig {
     /// Port that outbound traffic is redirected to.
@@ -193,6 +194,7 @@ impl MeshConfig {
 
 /// How access logs are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum AccessLogEncoding {
     /// A format string.
@@ -204,6 +206,7 @@ pub enum AccessLogEncoding {
 
 /// How paths are normalised.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct PathNormalization {
     /// How far.
@@ -212,6 +215,7 @@ pub struct PathNormalization {
 
 /// How far paths are normalised.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Normalization {
     /// Istio chooses: `BASE`.
@@ -229,6 +233,7 @@ pub enum Normalization {
 
 /// Providers where a Telemetry names none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct DefaultProviders {
     /// Of traces.
@@ -241,6 +246,7 @@ pub struct DefaultProviders {
 
 /// A system outside, by name; one of the others says which.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ExtensionProvider {
     /// The name that resources use.
@@ -279,6 +285,7 @@ pub struct ExtensionProvider {
 
 /// Access logs to a file.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct EnvoyFileAccessLog {
     /// The file.
@@ -291,6 +298,7 @@ pub struct EnvoyFileAccessLog {
 
 /// What stands in a line.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum FileLogFormat {
     /// A format string.
@@ -301,6 +309,7 @@ pub enum FileLogFormat {
 
 /// Settings of proxies: `defaultConfig`, and the pod annotation `proxy.istio.io/config`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ProxyDefaults {
     /// The control plane.
@@ -382,6 +391,7 @@ pub struct ProxyDefaults {
 
 /// What stands before a gateway.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct GatewayTopology {
     /// How many proxies are trusted to have written `x-forwarded-for`.
@@ -394,6 +404,7 @@ pub struct GatewayTopology {
 
 /// What becomes of `x-forwarded-client-cert`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ForwardClientCertDetails {
     /// The default.
@@ -412,6 +423,7 @@ pub enum ForwardClientCertDetails {
 
 /// How traffic is redirected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum InterceptionMode {
     /// By NAT.

@@ -25,6 +25,7 @@ use serde::Deserialize;
 
 /// A port with its protocol, as Gateway, ServiceEntry and Sidecar write it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Port {
     /// Number.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 /// The spec of a Telemetry.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Telemetry {
     /// The workloads; all of the namespace, or of the mesh in the root namespace, where none is written.
@@ -24,6 +25,7 @@ pub struct Telemetry {
 
 /// A provider, by its name in the MeshConfig.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ProviderRef {
     /// Name.
@@ -32,6 +34,7 @@ pub struct ProviderRef {
 
 /// Which side of the traffic.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum WorkloadMode {
     /// Not said: both.
@@ -47,6 +50,7 @@ pub enum WorkloadMode {
 
 /// Which side of the traffic.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ModeMatch {
     /// Which.
@@ -55,6 +59,7 @@ pub struct ModeMatch {
 
 /// Traces.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Tracing {
     /// Of which side.
@@ -77,6 +82,7 @@ pub struct Tracing {
 
 /// A tag's value.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum CustomTag {
     /// Written here.
@@ -91,6 +97,7 @@ pub enum CustomTag {
 
 /// Metrics.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Metrics {
     /// Where to.
@@ -103,6 +110,7 @@ pub struct Metrics {
 
 /// A change of metrics.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct MetricsOverride {
     /// Which.
@@ -115,6 +123,7 @@ pub struct MetricsOverride {
 
 /// Which metrics.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct MetricSelector {
     /// One of Istio's, such as `REQUEST_COUNT`.
@@ -127,6 +136,7 @@ pub struct MetricSelector {
 
 /// A change of a label.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct TagOverride {
     /// `UPSERT` or `REMOVE`.
@@ -137,6 +147,7 @@ pub struct TagOverride {
 
 /// Access logs.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct AccessLogging {
     /// Of which side.
@@ -151,6 +162,7 @@ pub struct AccessLogging {
 
 /// Which requests are logged.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct AccessLogFilter {
     /// CEL.

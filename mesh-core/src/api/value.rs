@@ -94,6 +94,21 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Span {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Duration".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "A duration, such as 5s, 0.5s, 100ms or 1h30m.",
+            "type": "string",
+            "pattern": r"^[+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))*$|^-?0s?$",
+        })
+    }
+}
+
 impl Serialize for Span {
     fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         s.collect_str(self)
@@ -126,6 +141,7 @@ impl From<Span> for Duration {
 
 /// Istio's `StringMatch`: one of three, or `{}` for "there at all".
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "RawStringMatch")]
 pub enum StringMatch {
     /// Equal.
@@ -139,6 +155,7 @@ pub enum StringMatch {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct RawStringMatch {
     exact: Option<String>,
@@ -162,6 +179,7 @@ impl TryFrom<RawStringMatch> for StringMatch {
 
 /// A percentage: `{value: 12.5}`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Percent {
     /// Between 0 and 100.
@@ -170,6 +188,7 @@ pub struct Percent {
 
 /// `matchLabels`, as security, telemetry and DestinationRule select workloads.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Selector {
     /// Labels that a workload must have, all of them.
@@ -178,6 +197,7 @@ pub struct Selector {
 
 /// `labels`, as networking kinds select workloads.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct WorkloadSelector {
     /// Labels that a workload must have, all of them.
@@ -186,6 +206,7 @@ pub struct WorkloadSelector {
 
 /// A resource that a policy attaches to instead of selecting workloads.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct TargetRef {
     /// API group; empty for the core group.

@@ -9,6 +9,7 @@ pub const SERVICE_NAME_LABEL: &str = "kubernetes.io/service-name";
 
 /// A part of the addresses of a Service.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct EndpointSlice {
     /// `IPv4`, `IPv6` or `FQDN`.
@@ -21,6 +22,7 @@ pub struct EndpointSlice {
 
 /// An endpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct SliceEndpoint {
     /// Its addresses; the first is used.
@@ -39,6 +41,7 @@ pub struct SliceEndpoint {
 
 /// The state of an endpoint; what is not written is as Kubernetes reads it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct EndpointConditions {
     /// May be chosen; unknown counts as yes.

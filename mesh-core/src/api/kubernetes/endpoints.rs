@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 /// The addresses of the Service of the same name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct Endpoints {
     /// Addresses that share ports.
@@ -13,6 +14,7 @@ pub struct Endpoints {
 
 /// Addresses that share ports.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct EndpointSubset {
     /// Ready.
@@ -25,6 +27,7 @@ pub struct EndpointSubset {
 
 /// An address.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct EndpointAddress {
     /// IP.
@@ -39,6 +42,7 @@ pub struct EndpointAddress {
 
 /// A port of endpoints.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct EndpointPort {
     /// Name of the Service's port.

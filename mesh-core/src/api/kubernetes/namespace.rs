@@ -4,5 +4,6 @@ use serde::Deserialize;
 
 /// The spec of a Namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Namespace {}

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 /// What a Pod is and how it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct Pod {
     /// What it is to be.
@@ -14,6 +15,7 @@ pub struct Pod {
 
 /// What a Pod is to be.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct PodSpec {
     /// Service account; empty is `default`.
@@ -34,6 +36,7 @@ pub struct PodSpec {
 
 /// A container.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct Container {
     /// Name.
@@ -44,6 +47,7 @@ pub struct Container {
 
 /// A port of a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct ContainerPort {
     /// Name, which Services may use.
@@ -56,6 +60,7 @@ pub struct ContainerPort {
 
 /// How a Pod is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct PodStatus {
     /// `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`.
@@ -75,6 +80,7 @@ pub struct PodStatus {
 
 /// An address.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct PodIp {
     /// IP.
@@ -83,6 +89,7 @@ pub struct PodIp {
 
 /// A part of its state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct PodCondition {
     /// Such as `Ready`.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 /// The spec of a DestinationRule.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct DestinationRule {
     /// The service's host; short names are of the resource's namespace.
@@ -23,6 +24,7 @@ pub struct DestinationRule {
 
 /// A part of a host's endpoints.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Subset {
     /// Name.
@@ -35,6 +37,7 @@ pub struct Subset {
 
 /// How endpoints are chosen and reached.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct TrafficPolicy {
     /// How one is chosen.
@@ -57,6 +60,7 @@ pub struct TrafficPolicy {
 
 /// The policy of one port.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct PortTrafficPolicy {
     /// The port of the service.
@@ -73,6 +77,7 @@ pub struct PortTrafficPolicy {
 
 /// How an endpoint is chosen.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct LoadBalancer {
     /// Without a hash.
@@ -91,6 +96,7 @@ pub struct LoadBalancer {
 
 /// Balancing without a hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum SimpleLb {
     /// Istio chooses: least request.
@@ -109,6 +115,7 @@ pub enum SimpleLb {
 
 /// What is hashed, and how the hash chooses.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ConsistentHash {
     /// A header.
@@ -129,6 +136,7 @@ pub struct ConsistentHash {
 
 /// A cookie that is hashed.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct HttpCookie {
     /// Name.
@@ -143,6 +151,7 @@ pub struct HttpCookie {
 
 /// An attribute of a cookie.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct CookieAttribute {
     /// Name.
@@ -153,6 +162,7 @@ pub struct CookieAttribute {
 
 /// A ring.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct RingHash {
     /// Least entries; 1024 where nothing is written.
@@ -161,6 +171,7 @@ pub struct RingHash {
 
 /// A Maglev table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Maglev {
     /// Entries, a prime; 65537 where nothing is written.
@@ -169,6 +180,7 @@ pub struct Maglev {
 
 /// Slow start of new endpoints.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Warmup {
     /// How long.
@@ -181,6 +193,7 @@ pub struct Warmup {
 
 /// Balancing by locality.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct LocalityLbSetting {
     /// By shares.
@@ -195,6 +208,7 @@ pub struct LocalityLbSetting {
 
 /// Shares of localities.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Distribute {
     /// Where the caller is.
@@ -205,6 +219,7 @@ pub struct Distribute {
 
 /// The next region.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Failover {
     /// Region.
@@ -215,6 +230,7 @@ pub struct Failover {
 
 /// Bounds on connections and requests.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ConnectionPool {
     /// Of connections.
@@ -225,6 +241,7 @@ pub struct ConnectionPool {
 
 /// Bounds on connections.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct TcpSettings {
     /// How many.
@@ -241,6 +258,7 @@ pub struct TcpSettings {
 
 /// TCP keep-alive.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct TcpKeepalive {
     /// Unanswered probes.
@@ -253,6 +271,7 @@ pub struct TcpKeepalive {
 
 /// Bounds on requests.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct HttpSettings {
     /// Requests that wait for a connection.
@@ -277,6 +296,7 @@ pub struct HttpSettings {
 
 /// Whether HTTP/1.1 becomes HTTP/2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum H2UpgradePolicy {
     /// The mesh's default.
@@ -289,6 +309,7 @@ pub enum H2UpgradePolicy {
 
 /// When an endpoint is taken out.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct OutlierDetection {
     /// After so many 5xx in a row; 0 never.
@@ -315,6 +336,7 @@ pub struct OutlierDetection {
 
 /// TLS as a client.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ClientTls {
     /// Which.
@@ -339,6 +361,7 @@ pub struct ClientTls {
 
 /// Which TLS a client speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum TlsMode {
     /// None.
@@ -354,6 +377,7 @@ pub enum TlsMode {
 
 /// Through a proxy.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Tunnel {
     /// `CONNECT` or `POST`.
@@ -367,6 +391,7 @@ pub struct Tunnel {
 
 /// PROXY protocol.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ProxyProtocol {
     /// `V1` or `V2`.
@@ -375,6 +400,7 @@ pub struct ProxyProtocol {
 
 /// Retries as a share of requests in flight.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct RetryBudget {
     /// The share; 20% where nothing is written.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 /// The spec of an EnvoyFilter.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct EnvoyFilter {
     /// The workloads; all of the namespace where none is written.
@@ -21,6 +22,7 @@ pub struct EnvoyFilter {
 
 /// One patch.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ConfigPatch {
     /// What is patched.
@@ -33,6 +35,7 @@ pub struct ConfigPatch {
 
 /// What is patched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ApplyTo {
     /// Nothing.
@@ -64,6 +67,7 @@ pub enum ApplyTo {
 
 /// Which objects are patched.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ConfigMatch {
     /// Where in the mesh.
@@ -82,6 +86,7 @@ pub struct ConfigMatch {
 
 /// Where in the mesh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum PatchContext {
     /// Anywhere.
@@ -98,6 +103,7 @@ pub enum PatchContext {
 
 /// In which proxies.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ProxyMatch {
     /// Pattern of the version.
@@ -108,6 +114,7 @@ pub struct ProxyMatch {
 
 /// How an object is patched.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Patch {
     /// What is done.
@@ -120,6 +127,7 @@ pub struct Patch {
 
 /// What a patch does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum PatchOperation {
     /// Nothing.
@@ -145,6 +153,7 @@ pub enum PatchOperation {
 
 /// Among which filters one is put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum FilterClass {
     /// Any.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 /// The spec of a Gateway.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Gateway {
     /// What is listened on.
@@ -16,6 +17,7 @@ pub struct Gateway {
 
 /// One port with its hosts.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Server {
     /// Port and protocol.
@@ -34,6 +36,7 @@ pub struct Server {
 
 /// TLS as a server.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ServerTls {
     /// Answer plain HTTP by a redirect to HTTPS.
@@ -74,6 +77,7 @@ pub struct ServerTls {
 
 /// Files of a certificate.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct TlsCertificate {
     /// The certificate.
@@ -86,6 +90,7 @@ pub struct TlsCertificate {
 
 /// Which TLS a server speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ServerTlsMode {
     /// Bytes are passed on by server name.
@@ -104,6 +109,7 @@ pub enum ServerTlsMode {
 
 /// A version of TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[allow(non_camel_case_types)]
 pub enum TlsVersion {
     /// The default.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 /// The spec of a ProxyConfig.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ProxyConfig {
     /// The workloads; all of the namespace where none is written.
@@ -20,6 +21,7 @@ pub struct ProxyConfig {
 
 /// Image of the proxy.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ProxyImage {
     /// `default`, `debug` or `distroless`.

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 /// The spec of a ServiceEntry.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ServiceEntry {
     /// Its hosts.
@@ -30,6 +31,7 @@ pub struct ServiceEntry {
 
 /// In the mesh or beyond.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Location {
     /// Beyond: no mesh mTLS.
@@ -41,6 +43,7 @@ pub enum Location {
 
 /// How endpoints are found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Resolution {
     /// Where the connection was going.

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 /// The spec of a Sidecar.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Sidecar {
     /// The workloads; all of the namespace where none is written.
@@ -25,6 +26,7 @@ pub struct Sidecar {
 
 /// A port that the workload is reached at.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct IngressListener {
     /// Port and protocol.
@@ -43,6 +45,7 @@ pub struct IngressListener {
 
 /// What the workload may call, and through which port.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct EgressListener {
     /// Port and protocol; none means all ports.
@@ -57,6 +60,7 @@ pub struct EgressListener {
 
 /// How traffic reaches a listener.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum CaptureMode {
     /// As the environment does.
@@ -70,6 +74,7 @@ pub enum CaptureMode {
 
 /// What becomes of traffic to unknown hosts.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct OutboundTrafficPolicy {
     /// What.
@@ -80,6 +85,7 @@ pub struct OutboundTrafficPolicy {
 
 /// What becomes of traffic to unknown hosts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum OutboundMode {
     /// It is refused. The default of the field, not of the mesh.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 /// The spec of a VirtualService.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct VirtualService {
     /// The addressed hosts; short names are of the resource's namespace.
@@ -24,6 +25,7 @@ pub struct VirtualService {
 
 /// One rule for HTTP.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct HttpRoute {
     /// Name, for logs.
@@ -63,6 +65,7 @@ pub struct HttpRoute {
 
 /// What a request must be like: all of it.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct HttpMatch {
     /// Name, for logs.
@@ -98,6 +101,7 @@ pub struct HttpMatch {
 
 /// A host, one of its subsets, one of its ports.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Destination {
     /// Host of a service.
@@ -110,6 +114,7 @@ pub struct Destination {
 
 /// A port by number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PortSelector {
     /// The number.
@@ -119,6 +124,7 @@ pub struct PortSelector {
 
 /// A destination of HTTP with its share.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct HttpRouteDestination {
     /// Where to.
@@ -131,6 +137,7 @@ pub struct HttpRouteDestination {
 
 /// Changes of headers.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Headers {
     /// Of the request.
@@ -141,6 +148,7 @@ pub struct Headers {
 
 /// Changes of one set of headers.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct HeaderOperations {
     /// Replace.
@@ -153,6 +161,7 @@ pub struct HeaderOperations {
 
 /// A redirect.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct HttpRedirect {
     /// Replaces the path; starts with `%PREFIX()%` to replace the matched prefix only.
@@ -174,6 +183,7 @@ pub struct HttpRedirect {
 
 /// Where a redirect takes its port from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum DerivePort {
     /// 80 or 443, by the scheme.
@@ -184,6 +194,7 @@ pub enum DerivePort {
 
 /// An answer that no upstream gives.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct HttpDirectResponse {
     /// Its status.
@@ -194,6 +205,7 @@ pub struct HttpDirectResponse {
 
 /// A body: text, or base64.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum HttpBody {
     /// As it is.
@@ -204,6 +216,7 @@ pub enum HttpBody {
 
 /// Another VirtualService.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Delegate {
     /// Its name.
@@ -214,6 +227,7 @@ pub struct Delegate {
 
 /// Changes of path and authority.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct HttpRewrite {
     /// Replaces the matched prefix, or the whole path under an exact match.
@@ -226,6 +240,7 @@ pub struct HttpRewrite {
 
 /// A pattern and what it becomes.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct RegexRewrite {
     /// RE2.
@@ -236,6 +251,7 @@ pub struct RegexRewrite {
 
 /// Retries.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct HttpRetry {
     /// How often; 0 never.
@@ -254,6 +270,7 @@ pub struct HttpRetry {
 
 /// Faults on purpose.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct HttpFaultInjection {
     /// Hold back.
@@ -264,6 +281,7 @@ pub struct HttpFaultInjection {
 
 /// Hold requests back.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct FaultDelay {
     /// For so long.
@@ -278,6 +296,7 @@ pub struct FaultDelay {
 
 /// Answer requests with an error.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct FaultAbort {
     /// An HTTP status.
@@ -292,6 +311,7 @@ pub struct FaultAbort {
 
 /// A copy of requests.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct HttpMirrorPolicy {
     /// Where to.
@@ -302,6 +322,7 @@ pub struct HttpMirrorPolicy {
 
 /// Cross-origin requests.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct CorsPolicy {
     /// Origins that are allowed.
@@ -324,6 +345,7 @@ pub struct CorsPolicy {
 
 /// What becomes of preflights that do not match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum UnmatchedPreflights {
     /// The default: they are forwarded.
@@ -336,6 +358,7 @@ pub enum UnmatchedPreflights {
 
 /// One rule for TLS that is passed through.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct TlsRoute {
     /// One of these must match.
@@ -346,6 +369,7 @@ pub struct TlsRoute {
 
 /// What a TLS connection must be like.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct TlsMatch {
     /// Server names.
@@ -365,6 +389,7 @@ pub struct TlsMatch {
 
 /// One rule for TCP.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct TcpRoute {
     /// One of these must match; empty matches all.
@@ -375,6 +400,7 @@ pub struct TcpRoute {
 
 /// What a connection must be like.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct L4Match {
     /// Addresses that are addressed.
@@ -394,6 +420,7 @@ pub struct L4Match {
 
 /// A destination of connections with its share.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct RouteDestination {
     /// Where to.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 /// The spec of a WorkloadEntry, and an endpoint of a ServiceEntry.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct WorkloadEntry {
     /// IP, DNS name or `unix:///path`.

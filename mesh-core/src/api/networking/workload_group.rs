@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 /// The spec of a WorkloadGroup.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct WorkloadGroup {
     /// Metadata of each.
@@ -18,6 +19,7 @@ pub struct WorkloadGroup {
 
 /// Metadata of each entry.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ObjectMeta {
     /// Labels.
@@ -28,6 +30,7 @@ pub struct ObjectMeta {
 
 /// When an entry is healthy.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ReadinessProbe {
     /// Seconds before the first.
@@ -52,6 +55,7 @@ pub struct ReadinessProbe {
 
 /// A probe by HTTP.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct HttpProbe {
     /// Path.
@@ -68,6 +72,7 @@ pub struct HttpProbe {
 
 /// A header of a probe.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct HttpHeader {
     /// Name.
@@ -78,6 +83,7 @@ pub struct HttpHeader {
 
 /// A probe by a connect.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct TcpProbe {
     /// Host.
@@ -88,6 +94,7 @@ pub struct TcpProbe {
 
 /// A probe by a command.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ExecProbe {
     /// The command.
@@ -96,6 +103,7 @@ pub struct ExecProbe {
 
 /// A probe by gRPC's health service.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct GrpcProbe {
     /// Port.

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 /// The spec of an AuthorizationPolicy.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct AuthorizationPolicy {
     /// The workloads; all of the namespace, or of the mesh in the root namespace, where none is written.
@@ -23,6 +24,7 @@ pub struct AuthorizationPolicy {
 
 /// What a match means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Action {
     /// Allowed.
@@ -38,6 +40,7 @@ pub enum Action {
 
 /// Who is asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ExtensionProvider {
     /// Its name in the MeshConfig.
@@ -46,6 +49,7 @@ pub struct ExtensionProvider {
 
 /// From one of these, to one of those, under all of the conditions.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Rule {
     /// By whom; empty is anyone.
@@ -58,6 +62,7 @@ pub struct Rule {
 
 /// By whom.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct From {
     /// By whom.
@@ -66,6 +71,7 @@ pub struct From {
 
 /// What.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct To {
     /// What.
@@ -74,6 +80,7 @@ pub struct To {
 
 /// A caller: all that is written must hold; each list holds if one of it does.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Source {
     /// Identities of the certificate, without `spiffe://`.
@@ -108,6 +115,7 @@ pub struct Source {
 
 /// A request: all that is written must hold; each list holds if one of it does.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Operation {
     /// Hosts.
@@ -130,6 +138,7 @@ pub struct Operation {
 
 /// One condition.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Condition {
     /// An attribute, such as `request.headers[x-token]`.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 /// The spec of a PeerAuthentication.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct PeerAuthentication {
     /// The workloads; all of the namespace, or of the mesh in the root namespace, where none is written.
@@ -18,6 +19,7 @@ pub struct PeerAuthentication {
 
 /// A mode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct MutualTls {
     /// Which.
@@ -26,6 +28,7 @@ pub struct MutualTls {
 
 /// What a workload takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum MtlsMode {
     /// What the parent says.

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 /// The spec of a RequestAuthentication.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct RequestAuthentication {
     /// The workloads; all of the namespace, or of the mesh in the root namespace, where none is written.
@@ -19,6 +20,7 @@ pub struct RequestAuthentication {
 
 /// One issuer.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct JwtRule {
     /// Claim `iss`.
@@ -52,6 +54,7 @@ pub struct JwtRule {
 
 /// A header that holds a token.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct JwtHeader {
     /// Name.
@@ -62,6 +65,7 @@ pub struct JwtHeader {
 
 /// A header that gets a claim.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ClaimToHeader {
     /// The header.
