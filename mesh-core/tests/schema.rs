@@ -1,0 +1,18 @@
+//! The JSON Schemas of the kinds, which editors complete and check by.
+#![cfg(feature = "schema")]
+
+use mesh_core::api::KINDS;
+use mesh_core::api::kind::schema;
+
+#[test]
+fn every_kind_has_a_schema_that_names_its_versions_and_describes_its_fields() {
+    for info in KINDS {
+        let schema = schema(info.group, info.kind).unwrap();
+        let versions = schema.pointer("/properties/apiVersion/enum").and_then(|v| v.as_array()).unwrap();
+        assert_eq!(versions.len(), info.versions.len(), "{}", info.kind);
+        assert_eq!(schema.pointer("/properties/kind/const").unwrap(), info.kind);
+    }
+    let service = schema("networking.istio.io", "VirtualService").unwrap();
+    let timeout = service.pointer("/definitions/HttpRoute/properties/timeout").unwrap();
+    assert_eq!(timeout["description"], "From the end of the request to the end of the response.");
+}
