@@ -1,4 +1,6 @@
-//! The mesh of the README: what a user does to its configuration shows in its traffic.
+//! The mesh of the README: what a user does to its configuration shows in its traffic, and in its table.
+
+mod live_table;
 
 use mesh_tests::bookinfo::Bookinfo;
 use mesh_tests::{http, until};
@@ -82,12 +84,8 @@ async fn a_delay_for_one_user_holds_that_user_alone() {
     bookinfo.mesh.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_deny_rule_denies_until_it_is_lifted() {
-    let bookinfo = Bookinfo::start().await;
-    bookinfo.config.write(
-        "deny.yaml",
-        "apiVersion: security.istio.io/v1
+/// Denies every call of reviews.
+const DENY_REVIEWS: &str = "apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
 metadata:
   name: no-reviews
@@ -101,8 +99,12 @@ spec:
     - to:
         - operation:
             paths: [\"/reviews/*\"]
-",
-    );
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deny_rule_denies_until_it_is_lifted() {
+    let bookinfo = Bookinfo::start().await;
+    bookinfo.config.write("deny.yaml", DENY_REVIEWS);
     let status = || async {
         let response = http::get(bookinfo.gateway(), "/api/v1/products/0/reviews", &[]).await.ok()?;
         Some(response.status().as_u16())

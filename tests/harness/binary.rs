@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use tokio::process::Command;
 use tokio::sync::Mutex;
 
+const BINARIES: [&str; 5] = ["bookinfo", "control-plane", "proxy", "meshctl", "embedded-client"];
+
 static BUILT: Mutex<Option<HashMap<String, PathBuf>>> = Mutex::const_new(None);
 
 /// The path of one of the example binaries.
@@ -20,8 +22,8 @@ pub async fn binary(name: &str) -> PathBuf {
 async fn build() -> HashMap<String, PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["build", "--quiet", "--locked", "--message-format=json"])
-        .args(["--bin", "control-plane", "--bin", "proxy", "--bin", "meshctl", "--bin", "embedded-client"])
+        .args(["build", "--quiet", "--locked", "--message-format=json-render-diagnostics"])
+        .args(BINARIES.iter().flat_map(|name| ["--bin", name]))
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .output()
         .await

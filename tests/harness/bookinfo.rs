@@ -57,7 +57,7 @@ impl Bookinfo {
             print_findings: false,
         })
         .await
-        .unwrap_or_else(|error| panic!("the mesh did not start: {}", causes(&error)));
+        .unwrap_or_else(|error| panic!("{}", causes(&error)));
         Self { net, config, mesh }
     }
 

@@ -14,8 +14,10 @@ pub mod binary;
 pub mod bookinfo;
 pub mod envoy;
 pub mod http;
+pub mod live;
 pub mod loopback;
 pub mod peer;
+pub mod terminal;
 pub mod upstream;
 pub mod wait;
 

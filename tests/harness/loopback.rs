@@ -50,7 +50,7 @@ impl Loopback {
 
     /// A folder of configuration, moved here; the applications' ports on 127.0.0.1 become free ones.
     pub fn folder(&self, from: &Path) -> Folder {
-        let folder = Folder::empty();
+        let mut folder = Folder::empty();
         let mut free = FreePorts::default();
         for entry in std::fs::read_dir(from).expect("the configuration folder") {
             let entry = entry.expect("an entry");
@@ -60,6 +60,7 @@ impl Loopback {
                 folder.write(&entry.file_name().to_string_lossy(), &text);
             }
         }
+        folder.ports = free;
         folder
     }
 }
@@ -71,6 +72,9 @@ impl Default for Loopback {
 }
 
 /// Replaces `127.0.0.1:19NNN` by free ports, each old port by the same new one.
+///
+/// They lie below those that the kernel gives to connections, and a socket held on another address keeps other
+/// tests and other runs off each, while the one on 127.0.0.1 is left to the application.
 #[derive(Debug, Default)]
 struct FreePorts(Vec<(String, u16, TcpListener)>);
 
@@ -95,27 +99,38 @@ impl FreePorts {
         if let Some((_, port, _)) = self.0.iter().find(|(known, ..)| known == old) {
             return *port;
         }
-        // Held until all are chosen, so that none is chosen twice.
-        let socket = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = socket.local_addr().expect("an address").port();
-        self.0.push((old.to_owned(), port, socket));
-        port
+        const LOCKS: Ipv4Addr = Ipv4Addr::new(127, 9, 9, 9);
+        for _ in 0..10_000 {
+            let n = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(std::process::id().wrapping_mul(61));
+            let port = 20_000 + u16::try_from(n % 10_000).expect("below 10 000");
+            let Ok(lock) = TcpListener::bind((LOCKS, port)) else { continue };
+            if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+                self.0.push((old.to_owned(), port, lock));
+                return port;
+            }
+        }
+        panic!("no free port");
     }
 }
 
 /// A folder of configuration that goes with the test.
 #[derive(Debug)]
-pub struct Folder(TempDir);
+pub struct Folder {
+    dir: TempDir,
+    /// Those of its applications.
+    ports: FreePorts,
+}
 
 impl Folder {
     /// An empty one.
     pub fn empty() -> Self {
-        Self(tempfile::Builder::new().prefix("mesh-test-").tempdir().expect("a temporary folder"))
+        let dir = tempfile::Builder::new().prefix("mesh-test-").tempdir().expect("a temporary folder");
+        Self { dir, ports: FreePorts::default() }
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
-        self.0.path()
+        self.dir.path()
     }
 
     /// A file of it.
@@ -132,9 +147,17 @@ impl Folder {
 
     /// Changes a file by replacing a text that must stand in it.
     pub fn edit(&self, name: &str, from: &str, to: &str) {
-        let text = std::fs::read_to_string(self.file(name)).expect("a file of configuration");
-        assert!(text.contains(from), "{name} does not contain {from:?}");
-        self.write(name, &text.replace(from, to));
+        self.edit_all(name, &[(from, to)]);
+    }
+
+    /// Changes a file by replacing several texts at once.
+    pub fn edit_all(&self, name: &str, changes: &[(&str, &str)]) {
+        let mut text = std::fs::read_to_string(self.file(name)).expect("a file of configuration");
+        for (from, to) in changes {
+            assert!(text.contains(from), "{name} does not contain {from:?}");
+            text = text.replace(from, to);
+        }
+        self.write(name, &text);
     }
 
     /// Removes a file.

@@ -1,12 +1,13 @@
 //! `--once N`: a load of N requests, the table, and a verdict.
 
-use crate::live::{proxies, style};
+use crate::live::proxies;
+use crate::live::screen::Look;
 use bookinfo::expect::split_of_reviews;
 use bookinfo::load::{Load, Score};
 use bookinfo::mesh::Mesh;
 use bookinfo::table::{Row, Window, render, scrape};
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ const TOLERANCE: f64 = 0.03;
 /// Requests at once.
 const CONCURRENCY: usize = 16;
 
-pub(crate) async fn once(mesh: &Mesh, requests: u64) -> ExitCode {
+pub(crate) async fn once(mesh: &Mesh, requests: u64, look: Look) -> ExitCode {
     let Some(gateway) = mesh.gateway() else {
         eprintln!("error: the configuration has no gateway");
         return ExitCode::FAILURE;
@@ -37,26 +38,28 @@ pub(crate) async fn once(mesh: &Mesh, requests: u64) -> ExitCode {
     }
     window.push(Instant::now(), scrapes);
     let rows = window.rows();
-    print!("{}", render(&rows, style()));
-
     let score = load.score();
-    println!(
-        "{} requests, {} failed, p50 {:.1} ms, p99 {:.1} ms",
+    let summary = format!(
+        "{}{} requests, {} failed, {} pages incomplete, p50 {:.1} ms, p99 {:.1} ms\n",
+        render(&rows, look.style()),
         score.sent,
         score.failed(),
-        score.latency(0.5).as_secs_f64() * 1e3,
-        score.latency(0.99).as_secs_f64() * 1e3
+        score.incomplete,
+        load.latency(0.5).as_secs_f64() * 1e3,
+        load.latency(0.99).as_secs_f64() * 1e3
     );
     let complaints = complaints(&score, &rows, split_of_reviews(mesh).as_ref());
+    let good = complaints.is_empty() && errors.is_empty();
+    let verdict = if good { "all as configured\n" } else { "" };
+    match std::io::stdout().write_all(format!("{summary}{verdict}").as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => return mesh_cli::fail(&error),
+        // The verdict counts even if nobody reads it.
+        _ => {}
+    }
     for complaint in &complaints {
         eprintln!("error: {complaint}");
     }
-    if complaints.is_empty() && errors.is_empty() {
-        println!("all as configured");
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Tells on a terminal how far the load is; never ends by itself.
@@ -76,9 +79,13 @@ async fn progress(load: &Load, requests: u64) {
 /// What was not as configured.
 fn complaints(score: &Score, rows: &[Row], expected: Option<&BTreeMap<String, f64>>) -> Vec<String> {
     let mut complaints = Vec::new();
-    if score.failed() > 0 {
-        let why = score.last_failure.as_deref().unwrap_or("unknown");
-        complaints.push(format!("{} of {} requests failed; the last one: {why}", score.failed(), score.sent));
+    if let Some(last) = &score.last_mishap {
+        let Score { sent, incomplete, .. } = score;
+        let failed = score.failed();
+        complaints.push(format!(
+            "{failed} of {sent} requests failed, and {incomplete} pages were incomplete; the last one: {}",
+            last.why
+        ));
     }
     let reviews: BTreeMap<&str, f64> = rows
         .iter()

@@ -16,7 +16,7 @@ use tokio::time::MissedTickBehavior;
 
 /// Longer than the page itself waits for its parts: six seconds for reviews.
 const TIMEOUT: Duration = Duration::from_secs(15);
-/// Latencies that are remembered.
+/// Requests whose latency is remembered.
 const REMEMBERED: usize = 20_000;
 
 /// Sends requests to one address; clones keep one score.
@@ -28,7 +28,7 @@ struct Inner {
     headers: HeaderMap,
     client: Client,
     concurrency: usize,
-    score: Mutex<Score>,
+    state: Mutex<State>,
 }
 
 /// What came of all requests so far.
@@ -44,34 +44,45 @@ pub struct Score {
     pub incomplete: u64,
     /// Pages by the instance of reviews that they name.
     pub reviews: BTreeMap<String, u64>,
-    /// What went wrong last.
-    pub last_failure: Option<String>,
-    latencies: VecDeque<Duration>,
+    /// What went wrong last: a request that failed, or a page that was incomplete.
+    pub last_mishap: Option<Mishap>,
+}
+
+/// Why a request did not bring the whole page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mishap {
+    /// When it was known.
+    pub at: Instant,
+    /// What was wrong.
+    pub why: String,
+}
+
+/// What one sender saw lately.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Recent {
+    /// Requests that ended.
+    pub ended: usize,
+    /// Those that brought the whole page.
+    pub good: usize,
+    /// Half of those that ended took no longer.
+    pub p50: Option<Duration>,
+    /// 99 of 100 of those that ended took no longer.
+    pub p99: Option<Duration>,
+    /// Requests without an answer so far.
+    pub open: usize,
+    /// How long the oldest of these has been waiting. This, and no latency, tells of a delay while it lasts.
+    pub oldest: Option<Duration>,
 }
 
 impl Score {
-    /// Requests that did not bring the whole page.
+    /// Requests without a page: another status than 200, or no response.
     pub fn failed(&self) -> u64 {
-        self.sent - self.good
+        self.sent - self.good - self.incomplete
     }
 
-    /// The latency that this share (0 to 1) of the latest requests did not exceed; zero without requests.
-    pub fn latency(&self, share: f64) -> Duration {
-        let mut sorted: Vec<Duration> = self.latencies.iter().copied().collect();
-        sorted.sort_unstable();
-        // Shares lie between 0 and 1 and counts below 2^52, so the index is exact and in range.
-        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let at = (sorted.len().saturating_sub(1) as f64 * share.clamp(0.0, 1.0)).round() as usize;
-        sorted.get(at).copied().unwrap_or_default()
-    }
-
-    fn add(&mut self, outcome: Outcome, latency: Duration) {
+    fn add(&mut self, outcome: Outcome, at: Instant) {
         self.sent += 1;
-        if self.latencies.len() == REMEMBERED {
-            self.latencies.pop_front();
-        }
-        self.latencies.push_back(latency);
-        let failure = match outcome {
+        let why = match outcome {
             Outcome::Page { status, reviews, missing } => {
                 *self.statuses.entry(status).or_default() += 1;
                 if let Some(pod) = reviews {
@@ -94,7 +105,81 @@ impl Score {
                 why
             }
         };
-        self.last_failure = Some(failure);
+        self.last_mishap = Some(Mishap { at, why });
+    }
+}
+
+/// One request that has ended.
+#[derive(Clone, Copy)]
+struct Ended {
+    at: Instant,
+    latency: Duration,
+    good: bool,
+}
+
+#[derive(Default)]
+struct State {
+    score: Score,
+    /// The latest, oldest first.
+    ended: VecDeque<Ended>,
+    /// When each open request was sent, in that order.
+    open: BTreeMap<u64, Instant>,
+    next: u64,
+}
+
+impl State {
+    fn end(&mut self, outcome: Outcome, started: Instant, at: Instant) {
+        let good_before = self.score.good;
+        self.score.add(outcome, at);
+        if self.ended.len() == REMEMBERED {
+            self.ended.pop_front();
+        }
+        let latency = at.duration_since(started);
+        self.ended.push_back(Ended { at, latency, good: self.score.good > good_before });
+    }
+
+    fn recent(&self, since: Instant, now: Instant) -> Recent {
+        let ended: Vec<Ended> = self.ended.iter().rev().take_while(|e| e.at >= since).copied().collect();
+        let mut latencies: Vec<Duration> = ended.iter().map(|e| e.latency).collect();
+        latencies.sort_unstable();
+        Recent {
+            ended: ended.len(),
+            good: ended.iter().filter(|e| e.good).count(),
+            p50: quantile(&latencies, 0.5),
+            p99: quantile(&latencies, 0.99),
+            open: self.open.len(),
+            oldest: self.open.values().next().map(|sent| now.duration_since(*sent)),
+        }
+    }
+}
+
+/// The value that this share (0 to 1) does not exceed.
+fn quantile(sorted: &[Duration], share: f64) -> Option<Duration> {
+    // Shares lie between 0 and 1 and counts below 2^52, so the index is exact and in range.
+    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let at = (sorted.len().saturating_sub(1) as f64 * share.clamp(0.0, 1.0)).round() as usize;
+    sorted.get(at).copied()
+}
+
+/// A request that is open as long as this lives: a load that is dropped leaves none behind.
+struct Open<'a> {
+    state: &'a Mutex<State>,
+    id: u64,
+}
+
+impl<'a> Open<'a> {
+    fn new(state: &'a Mutex<State>, started: Instant) -> Self {
+        let mut locked = state.lock();
+        let id = locked.next;
+        locked.next += 1;
+        locked.open.insert(id, started);
+        Self { state, id }
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.state.lock().open.remove(&self.id);
     }
 }
 
@@ -138,7 +223,7 @@ impl Load {
             headers,
             client: Client::new(None),
             concurrency: concurrency.max(1),
-            score: Mutex::default(),
+            state: Mutex::default(),
         }))
     }
 
@@ -191,6 +276,7 @@ impl Load {
     async fn one(&self) {
         let started = Instant::now();
         let inner = &*self.0;
+        let open = Open::new(&inner.state, started);
         let outcome = match inner.client.get(&inner.url, inner.headers.clone(), TIMEOUT).await {
             Ok(answer) => Outcome::of_page(answer.status.as_u16(), &String::from_utf8_lossy(&answer.body)),
             Err(error) => {
@@ -198,12 +284,25 @@ impl Load {
                 Outcome::Nothing(format!("{error}{cause}"))
             }
         };
-        inner.score.lock().add(outcome, started.elapsed());
+        drop(open);
+        inner.state.lock().end(outcome, started, Instant::now());
     }
 
     /// The score so far.
     pub fn score(&self) -> Score {
-        self.0.score.lock().clone()
+        self.0.state.lock().score.clone()
+    }
+
+    /// The latency that this share (0 to 1) of the latest requests did not exceed; zero without requests.
+    pub fn latency(&self, share: f64) -> Duration {
+        let mut sorted: Vec<Duration> = self.0.state.lock().ended.iter().map(|e| e.latency).collect();
+        sorted.sort_unstable();
+        quantile(&sorted, share).unwrap_or_default()
+    }
+
+    /// What came of the requests that ended since then, and what is open now.
+    pub fn recent(&self, since: Instant) -> Recent {
+        self.0.state.lock().recent(since, Instant::now())
     }
 }
 
@@ -218,27 +317,42 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_counts_only_if_all_of_it_is_there() {
+    fn a_page_is_good_only_if_all_of_it_is_there() {
         let mut score = Score::default();
+        let now = Instant::now();
         let page = "<p>Reviews served by: <u>reviews-v1</u></p>";
-        let ms = Duration::from_millis;
-        score.add(Outcome::of_page(200, page), ms(1));
-        score.add(Outcome::of_page(200, "<h4>Error fetching product reviews!</h4>"), ms(2));
-        score.add(
-            Outcome::of_page(
-                200,
-                "Reviews served by: <u>reviews-v2</u> Ratings service is currently unavailable",
-            ),
-            ms(3),
-        );
-        score.add(Outcome::of_page(503, "no healthy upstream"), ms(4));
-        assert_eq!(score.last_failure.as_deref(), Some("status 503"));
-        score.add(Outcome::Nothing("refused".into()), ms(5));
-        assert_eq!((score.sent, score.good, score.failed(), score.incomplete), (5, 1, 4, 2));
+        let mut add = |outcome| score.add(outcome, now);
+        add(Outcome::of_page(200, page));
+        add(Outcome::of_page(200, "<h4>Error fetching product reviews!</h4>"));
+        add(Outcome::of_page(
+            200,
+            "Reviews served by: <u>reviews-v2</u> Ratings service is currently unavailable",
+        ));
+        add(Outcome::of_page(503, "no healthy upstream"));
+        let why = |score: &Score| score.last_mishap.clone().map(|mishap| mishap.why).unwrap_or_default();
+        assert_eq!(why(&score), "status 503");
+        score.add(Outcome::Nothing("refused".into()), now);
+        assert_eq!(why(&score), "refused");
+        assert_eq!((score.sent, score.good, score.failed(), score.incomplete), (5, 1, 2, 2));
         assert_eq!(score.statuses, [(0, 1), (200, 3), (503, 1)].into());
         assert_eq!(score.reviews, [("reviews-v1".to_owned(), 1), ("reviews-v2".to_owned(), 1)].into());
-        assert_eq!((score.latency(0.0), score.latency(0.5), score.latency(1.0)), (ms(1), ms(3), ms(5)));
-        assert_eq!(Score::default().latency(0.99), Duration::ZERO);
+    }
+
+    #[test]
+    fn what_is_recent_has_ended_since_or_is_open_still() {
+        let ms = Duration::from_millis;
+        let t0 = Instant::now();
+        let mut state = State::default();
+        state.end(Outcome::Nothing("refused".into()), t0, t0 + ms(10));
+        for latency in [1, 2, 3] {
+            state.end(Outcome::of_page(200, ""), t0 + ms(100), t0 + ms(100 + latency));
+        }
+        state.open.extend([(7, t0 + ms(40)), (8, t0 + ms(90))]);
+        let recent = state.recent(t0 + ms(50), t0 + ms(140));
+        assert_eq!((recent.ended, recent.good), (3, 3), "the one that failed was before");
+        assert_eq!((recent.p50, recent.p99), (Some(ms(2)), Some(ms(3))));
+        assert_eq!((recent.open, recent.oldest), (2, Some(ms(100))));
+        assert_eq!(State::default().recent(t0, t0), Recent::default());
     }
 
     #[tokio::test]
@@ -248,7 +362,8 @@ mod tests {
         load.requests(50).await;
         let score = load.score();
         assert_eq!((score.sent, score.good), (50, 0));
-        assert!(score.last_failure.unwrap().starts_with("cannot connect to "));
+        assert!(score.last_mishap.unwrap().why.starts_with("cannot connect to "));
+        assert!(load.latency(1.0) > Duration::ZERO);
     }
 
     #[tokio::test]
@@ -269,5 +384,6 @@ mod tests {
         let sent = load.score().sent;
         tokio::task::yield_now().await;
         assert_eq!(load.score().sent, sent, "what was dropped sends no more");
+        assert_eq!(load.recent(started).open, 0, "and waits for nothing");
     }
 }

@@ -3,9 +3,13 @@
 mod check;
 mod live;
 
-use bookinfo::mesh::{Mesh, Options, StartError};
+use bookinfo::mesh::{Mesh, Options};
 use clap::Parser;
+use live::screen::Look;
 use mesh_cli::LogArgs;
+use mesh_core::diagnostic::{self, Color};
+use std::io::Write;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -33,12 +37,22 @@ struct Args {
     /// versions of reviews is within 3 points of the configured one, and all of it was mTLS.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     once: Option<u64>,
-    /// Requests per second of the load generator; with --once, as fast as the mesh takes them.
+    /// Requests per second of the load generator, one in ten of them from the user jason; with --once, as
+    /// fast as the mesh takes them, and nobody has logged in.
     #[arg(long, value_name = "RPS", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rate: u32,
     /// Folder of the CA's keys, so that `meshctl token --state` can make tokens for the running mesh.
     #[arg(long, value_name = "DIR", default_value = bookinfo::STATE)]
     state: PathBuf,
+    /// xDS and CA without TLS.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:15010")]
+    grpc: SocketAddr,
+    /// xDS and CA with TLS.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:15012")]
+    grpc_tls: SocketAddr,
+    /// The control plane's pages: /debug/syncz, /debug/findings, /metrics.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:15014")]
+    http: SocketAddr,
     #[command(flatten)]
     log: LogArgs,
 }
@@ -56,36 +70,44 @@ fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> ExitCode {
-    let config = args.config.unwrap_or_else(|| PathBuf::from(bookinfo::CONFIG));
+    let look = Look::of_stdout();
+    // The table paints the findings along with itself.
+    let print_findings = !(look.paints() && args.once.is_none());
+    let options = Options {
+        config: args.config.unwrap_or_else(|| PathBuf::from(bookinfo::CONFIG)),
+        state: Some(args.state.clone()),
+        grpc: args.grpc,
+        grpc_tls: Some(args.grpc_tls),
+        http: Some(args.http),
+        without_proxy: vec![],
+        workers: 1,
+        print_findings,
+    };
+    let config = options.config.clone();
     eprintln!("starting the mesh of {} …", config.display());
     let started = tokio::select! {
-        started = start(config.clone(), args.state.clone()) => started,
+        started = Mesh::start(options) => started,
         _ = mesh_cli::shutdown_signal() => return ExitCode::FAILURE,
     };
     let mesh = match started {
         Ok(mesh) => mesh,
-        Err(error) => return mesh_cli::fail(&error),
+        Err(failed) => {
+            if !print_findings {
+                eprint!("{}", diagnostic::text(&failed.findings, Color::Never));
+            }
+            return mesh_cli::fail(&failed.cause);
+        }
     };
-    live::print_places(&mesh, &config, &args.state);
-    let code = match args.once {
-        Some(requests) => check::once(&mesh, requests).await,
-        None => live::run(&mesh, args.rate).await,
+    let places = live::places(&mesh, &config, &args.state);
+    let code = match std::io::stdout().write_all(places.as_bytes()) {
+        Err(error) => live::unread(&error),
+        Ok(()) => match args.once {
+            Some(requests) => check::once(&mesh, requests, look).await,
+            None => live::run(&mesh, args.rate, look).await,
+        },
     };
-    mesh.stop().await;
-    code
-}
-
-async fn start(config: PathBuf, state: PathBuf) -> Result<Mesh, StartError> {
-    let loopback = |port| std::net::SocketAddr::from(([127, 0, 0, 1], port));
-    Mesh::start(Options {
-        config,
-        state: Some(state),
-        grpc: loopback(15010),
-        grpc_tls: Some(loopback(15012)),
-        http: Some(loopback(15014)),
-        without_proxy: vec![],
-        workers: 1,
-        print_findings: true,
-    })
-    .await
+    tokio::select! {
+        () = mesh.stop() => code,
+        _ = mesh_cli::shutdown_signal() => ExitCode::FAILURE,
+    }
 }

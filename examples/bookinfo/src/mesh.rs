@@ -6,6 +6,7 @@
 use crate::apps;
 use crate::plan::{Member, PlanError, Role, plan};
 use control_plane::ControlPlane;
+use mesh_core::diagnostic::Finding;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -86,6 +87,17 @@ pub enum StartError {
     },
 }
 
+/// A mesh that did not start.
+#[derive(Debug, thiserror::Error)]
+#[error("the mesh did not start")]
+pub struct Failed {
+    /// Why.
+    #[source]
+    pub cause: StartError,
+    /// What there was to say about the configuration by then, which often is the deeper reason.
+    pub findings: Vec<Finding>,
+}
+
 /// A running mesh.
 #[derive(Debug)]
 pub struct Mesh {
@@ -104,7 +116,7 @@ impl Mesh {
     ///
     /// # Errors
     /// If a part cannot start; parts that had started are stopped.
-    pub async fn start(options: Options) -> Result<Self, StartError> {
+    pub async fn start(options: Options) -> Result<Self, Failed> {
         let control_plane = ControlPlane::start(control_plane::Options {
             config: options.config.clone(),
             state: options.state.clone(),
@@ -113,7 +125,13 @@ impl Mesh {
             http: options.http,
             print_findings: options.print_findings,
         })
-        .await?;
+        .await
+        .map_err(|error| Failed { cause: error.into(), findings: vec![] })?;
+        let findings = control_plane.findings().clone();
+        Self::around(control_plane, options).await.map_err(|cause| Failed { cause, findings: findings.all() })
+    }
+
+    async fn around(control_plane: ControlPlane, options: Options) -> Result<Self, StartError> {
         let members = plan(&control_plane.compiler().world())?;
         let (stop_apps, stopped) = watch::channel(false);
         let mut mesh = Self { control_plane, proxies: vec![], members, stop_apps, apps: JoinSet::new() };
@@ -217,6 +235,11 @@ impl Mesh {
     /// The proxies that run here, with where their admin pages are.
     pub fn admin_addrs(&self) -> Vec<(&Member, SocketAddr)> {
         self.proxies.iter().filter_map(|(member, proxy)| Some((member, proxy.admin_addr()?))).collect()
+    }
+
+    /// The version of the configuration that each proxy serves; `None` before the first.
+    pub fn served(&self) -> Vec<Option<String>> {
+        self.proxies.iter().map(|(_, proxy)| proxy.handle().version()).collect()
     }
 
     /// Where the gateway is reached.

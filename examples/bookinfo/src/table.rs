@@ -11,7 +11,7 @@ mod scrape;
 #[cfg(test)]
 mod tests;
 
-pub use render::{Style, render};
+pub use render::{Style, render, render_users};
 pub use scrape::{Scrape, ScrapeError, scrape};
 
 use scrape::{Counts, Key};
@@ -46,13 +46,20 @@ pub struct Row {
 #[derive(Debug)]
 pub struct Window {
     span: Duration,
+    /// Versions that have a row even before their first request.
+    expected: Vec<Key>,
     scrapes: VecDeque<(Instant, BTreeMap<String, Scrape>)>,
 }
 
 impl Window {
     /// A window of this length.
     pub fn new(span: Duration) -> Self {
-        Self { span, scrapes: VecDeque::new() }
+        Self { span, expected: Vec::new(), scrapes: VecDeque::new() }
+    }
+
+    /// Gives a version of a service a row, whether or not a request has reached it.
+    pub fn expect(&mut self, service: &str, version: &str) {
+        self.expected.push(Key { service: service.to_owned(), version: version.to_owned() });
     }
 
     /// Adds what was scraped at one moment, by proxy. A proxy that could not be asked is left out.
@@ -64,12 +71,29 @@ impl Window {
         }
     }
 
+    /// Forgets what was before the last scrape: what comes is to be seen unmixed with what was.
+    pub fn restart(&mut self) {
+        self.scrapes.drain(..self.scrapes.len().saturating_sub(1));
+    }
+
+    /// From when on it counts; `None` before the first scrape.
+    pub fn since(&self) -> Option<Instant> {
+        self.scrapes.front().map(|(at, _)| *at)
+    }
+
+    /// How long it is by now: between the first and the last scrape.
+    pub fn length(&self) -> Duration {
+        match (self.scrapes.front(), self.scrapes.back()) {
+            (Some((from, _)), Some((to, _))) => to.duration_since(*from),
+            _ => Duration::ZERO,
+        }
+    }
+
     /// What happened between the first and the last scrape.
     pub fn rows(&self) -> Vec<Row> {
-        let (Some((from, _)), Some((to, last))) = (self.scrapes.front(), self.scrapes.back()) else {
-            return Vec::new();
-        };
-        let mut sum: BTreeMap<&Key, Counts> = BTreeMap::new();
+        let Some((_, last)) = self.scrapes.back() else { return Vec::new() };
+        let mut sum: BTreeMap<&Key, Counts> =
+            self.expected.iter().map(|key| (key, Counts::default())).collect();
         for (proxy, now) in last {
             // A proxy that was missing for a moment, or is new, counts from when it was first seen.
             let before = self.scrapes.iter().find_map(|(_, scrapes)| scrapes.get(proxy));
@@ -81,7 +105,7 @@ impl Window {
                 sum.entry(key).or_default().add(&counts);
             }
         }
-        rows(&sum, to.duration_since(*from))
+        rows(&sum, self.length())
     }
 }
 

@@ -41,7 +41,7 @@ pub fn init_logging(args: &LogArgs, default: &str) -> LogLevelHook {
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let registry = tracing_subscriber::registry().with(filter);
     let done = match args.log_format {
-        LogFormat::Text => registry.with(lines.with_ansi(std::io::stderr().is_terminal())).try_init(),
+        LogFormat::Text => registry.with(lines.with_ansi(wants_colour(&std::io::stderr()))).try_init(),
         LogFormat::Json => registry.with(lines.json()).try_init(),
     };
     if let Err(error) = done {
@@ -51,6 +51,13 @@ pub fn init_logging(args: &LogArgs, default: &str) -> LogLevelHook {
         let filter = EnvFilter::try_new(level).map_err(|e| e.to_string())?;
         handle.reload(filter).map_err(|e| e.to_string())
     })
+}
+
+/// Whether what is written there may be coloured: a terminal that can, of somebody who wants it (no-color.org).
+pub fn wants_colour(stream: &impl IsTerminal) -> bool {
+    let is =
+        |name: &str, wanted: fn(&std::ffi::OsStr) -> bool| std::env::var_os(name).is_some_and(|v| wanted(&v));
+    stream.is_terminal() && !is("TERM", |term| term == "dumb") && !is("NO_COLOR", |value| !value.is_empty())
 }
 
 /// Waits for Ctrl-C or SIGTERM.

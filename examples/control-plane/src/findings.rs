@@ -8,7 +8,7 @@ use mesh_core::node::Node;
 use mesh_core::watch::Watch;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::sync::Arc;
 
 /// The findings in force.
@@ -103,7 +103,7 @@ impl State {
 
 fn print(new: &[Finding], healed: bool) {
     let mut stderr = std::io::stderr().lock();
-    let color = if stderr.is_terminal() { Color::Always } else { Color::Never };
+    let color = if mesh_cli::wants_colour(&stderr) { Color::Always } else { Color::Never };
     let worth: Vec<Finding> = new.iter().filter(|f| f.level > Level::Info).cloned().collect();
     let mut text = diagnostic::text(&worth, color);
     if healed {

@@ -1,17 +1,20 @@
-//! Rows as text for a terminal. A pure function: who prints it decides on colours.
+//! Rows as text for a terminal. Pure functions: who prints them decides on colours.
+//!
+//! A line is one row, a word is one cell, and the first line names the columns: `awk` reads it as well as
+//! people do.
 
 use super::Row;
+use crate::load::Recent;
+use std::time::Duration;
 
 /// How the table is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
-    /// Letters alone, for files and pipes.
+    /// Letters alone, for files, pipes and `NO_COLOR`.
     Plain,
     /// With ANSI colours.
     Color,
 }
-
-const HEAD: [&str; 8] = ["SERVICE", "VERSION", "RATE/s", "SUCCESS", "P50 ms", "P99 ms", "mTLS", "SHARE"];
 
 #[derive(Clone, Copy, PartialEq)]
 enum Tone {
@@ -22,52 +25,95 @@ enum Tone {
     Faint,
 }
 
-/// The table, a line per row and one for the heads.
+type Cell = (String, Tone);
+
+/// What the proxies say, a line per row and one for the heads.
 pub fn render(rows: &[Row], style: Style) -> String {
-    let mut lines: Vec<[(String, Tone); 8]> = vec![HEAD.map(|h| (h.to_owned(), Tone::Head))];
-    let mut last = None;
-    for row in rows {
-        // A service's name stands once, before its first version.
-        let service = if last == Some(&row.service) { "" } else { row.service.as_str() };
-        last = Some(&row.service);
-        let share = |value: Option<f64>, good: bool| match value {
-            None => ("-".to_owned(), Tone::Faint),
-            Some(v) => {
-                // What rounds to all of it but is not must not look like it.
-                let percent = if v < 1.0 { (v * 1000.0).floor() / 10.0 } else { 100.0 };
-                let tone = match good {
-                    true if v >= 1.0 => Tone::Good,
-                    true => Tone::Bad,
-                    false => Tone::Plain,
-                };
-                (format!("{percent:.1}%"), tone)
-            }
-        };
-        let millis = |value: Option<f64>| match value {
-            None => ("-".to_owned(), Tone::Faint),
-            Some(v) if v < 100.0 => (format!("{v:.1}"), Tone::Plain),
-            Some(v) => (format!("{v:.0}"), Tone::Plain),
-        };
-        let rate = (format!("{:.1}", row.rate), if row.requests > 0.0 { Tone::Plain } else { Tone::Faint });
-        lines.push([
-            (service.to_owned(), Tone::Plain),
+    const HEAD: [&str; 8] =
+        ["SERVICE", "VERSION", "RATE/s", "SUCCESS", "P50(ms)", "P99(ms)", "mTLS", "SHARE"];
+    let lines = rows.iter().map(|row| {
+        [
+            (row.service.clone(), Tone::Plain),
             (row.version.clone(), Tone::Plain),
-            rate,
-            share(row.success, true),
+            rate(row.rate),
+            percent(row.success, true),
             millis(row.p50),
             millis(row.p99),
-            share(row.mtls, true),
-            share(row.share, false),
-        ]);
+            percent(row.mtls, true),
+            percent(row.share, false),
+        ]
+    });
+    layout(HEAD, 2, lines, style)
+}
+
+/// What those who send the load saw in the last so many seconds, a line per user and one for the heads.
+pub fn render_users(users: &[(&str, Recent)], length: Duration, style: Style) -> String {
+    const HEAD: [&str; 7] = ["USER", "RATE/s", "SUCCESS", "P50(ms)", "P99(ms)", "WAITING", "LONGEST(ms)"];
+    let seconds = length.as_secs_f64();
+    let ms = |value: Option<Duration>| millis(value.map(|d| d.as_secs_f64() * 1e3));
+    let lines = users.iter().map(|(user, recent)| {
+        let ended = count(recent.ended);
+        [
+            ((*user).to_owned(), Tone::Plain),
+            rate(if seconds > 0.0 { ended / seconds } else { 0.0 }),
+            percent((recent.ended > 0).then(|| count(recent.good) / ended), true),
+            ms(recent.p50),
+            ms(recent.p99),
+            (recent.open.to_string(), if recent.open > 0 { Tone::Plain } else { Tone::Faint }),
+            ms(recent.oldest),
+        ]
+    });
+    layout(HEAD, 1, lines, style)
+}
+
+fn count(n: usize) -> f64 {
+    // No window holds four billion requests.
+    f64::from(u32::try_from(n).unwrap_or(u32::MAX))
+}
+
+fn rate(per_second: f64) -> Cell {
+    (format!("{per_second:.1}"), if per_second > 0.0 { Tone::Plain } else { Tone::Faint })
+}
+
+/// A share in percent; `judged` if less than all of it is bad.
+fn percent(share: Option<f64>, judged: bool) -> Cell {
+    let Some(share) = share else { return ("-".to_owned(), Tone::Faint) };
+    // What rounds to all of it but is not must not look like it.
+    let percent = if share < 1.0 { (share * 1000.0).floor() / 10.0 } else { 100.0 };
+    let tone = match judged {
+        true if share >= 1.0 => Tone::Good,
+        true => Tone::Bad,
+        false => Tone::Plain,
+    };
+    (format!("{percent:.1}%"), tone)
+}
+
+fn millis(value: Option<f64>) -> Cell {
+    match value {
+        None => ("-".to_owned(), Tone::Faint),
+        Some(v) if v < 100.0 => (format!("{v:.1}"), Tone::Plain),
+        Some(v) => (format!("{v:.0}"), Tone::Plain),
     }
-    let mut widths = [0usize; 8];
-    for line in &lines {
+}
+
+/// Heads and lines in columns as wide as they need; the first `names` columns to the left, the numbers
+/// behind them to the right.
+fn layout<const N: usize>(
+    head: [&str; N],
+    names: usize,
+    lines: impl Iterator<Item = [Cell; N]>,
+    style: Style,
+) -> String {
+    let mut all = vec![head.map(|h| (h.to_owned(), Tone::Head))];
+    all.extend(lines);
+    let mut widths = [0usize; N];
+    for line in &all {
         for (width, (text, _)) in widths.iter_mut().zip(line) {
             *width = (*width).max(text.chars().count());
         }
     }
     let mut out = String::new();
-    for line in &lines {
+    for line in &all {
         let mut text = String::new();
         for (column, ((cell, tone), width)) in line.iter().zip(widths).enumerate() {
             if column > 0 {
@@ -75,8 +121,7 @@ pub fn render(rows: &[Row], style: Style) -> String {
             }
             let fill = " ".repeat(width - cell.chars().count());
             let cell = paint(cell, *tone, style);
-            // Names to the left, numbers to the right.
-            if column < 2 {
+            if column < names {
                 text.push_str(&cell);
                 text.push_str(&fill);
             } else {

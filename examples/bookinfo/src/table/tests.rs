@@ -1,4 +1,5 @@
 use super::*;
+use crate::load::Recent;
 
 fn line(name: &str, service: &str, version: &str, more: &str, value: u32) -> String {
     format!(
@@ -38,10 +39,50 @@ fn the_table_shows_what_happened_in_the_window() {
     let rows = window.rows();
     assert_eq!(
         render(&rows, Style::Plain),
-        "SERVICE  VERSION  RATE/s  SUCCESS  P50 ms  P99 ms    mTLS  SHARE\n\
-         reviews  v1         45.0   100.0%     7.5     9.9  100.0%  90.0%\n\
-         \u{20}        v2          5.0   100.0%     7.8    2350  100.0%  10.0%\n"
+        "SERVICE  VERSION  RATE/s  SUCCESS  P50(ms)  P99(ms)    mTLS  SHARE\n\
+         reviews  v1         45.0   100.0%      7.5      9.9  100.0%  90.0%\n\
+         reviews  v2          5.0   100.0%      7.8     2350  100.0%  10.0%\n"
     );
+}
+
+#[test]
+fn users_see_what_they_wait_for_before_it_has_ended() {
+    let ms = Duration::from_millis;
+    let waiting = Recent { open: 4, oldest: Some(ms(910)), ..Recent::default() };
+    let served = Recent { ended: 90, good: 45, p50: Some(ms(3)), p99: Some(ms(2000)), open: 0, oldest: None };
+    assert_eq!(
+        render_users(&[("anonymous", served), ("jason", waiting)], ms(2000), Style::Plain),
+        "USER       RATE/s  SUCCESS  P50(ms)  P99(ms)  WAITING  LONGEST(ms)\n\
+         anonymous    45.0    50.0%      3.0     2000        0            -\n\
+         jason         0.0        -        -        -        4          910\n"
+    );
+}
+
+#[test]
+fn a_version_that_nobody_has_called_has_a_row_if_it_is_known() {
+    let mut window = Window::new(Duration::from_secs(1));
+    window.expect("reviews", "v1");
+    window.expect("reviews", "v3");
+    let t0 = Instant::now();
+    window.push(t0, scrapes(&[("a", exposition("reviews", "v1", 5, 0))]));
+    window.push(t0 + Duration::from_secs(1), scrapes(&[("a", exposition("reviews", "v1", 9, 0))]));
+    let rows: Vec<_> = window.rows().into_iter().map(|r| (r.version, r.requests, r.share)).collect();
+    assert_eq!(rows, [("v1".to_owned(), 4.0, Some(1.0)), ("v3".to_owned(), 0.0, Some(0.0))]);
+}
+
+#[test]
+fn a_restarted_window_shows_nothing_of_what_was_before() {
+    let mut window = Window::new(Duration::from_secs(10));
+    let t0 = Instant::now();
+    let at = |tenths: u64| t0 + Duration::from_millis(tenths * 100);
+    assert_eq!((window.since(), window.length()), (None, Duration::ZERO));
+    window.restart();
+    window.push(at(0), scrapes(&[("a", exposition("reviews", "v1", 0, 0))]));
+    window.push(at(10), scrapes(&[("a", exposition("reviews", "v1", 1000, 0))]));
+    window.restart();
+    assert_eq!((window.since(), window.rows()[0].requests), (Some(at(10)), 0.0));
+    window.push(at(15), scrapes(&[("a", exposition("reviews", "v1", 1006, 0))]));
+    assert_eq!((window.length(), window.rows()[0].rate), (Duration::from_millis(500), 12.0));
 }
 
 #[test]
