@@ -6,9 +6,9 @@ use super::networking::{
     DestinationRule, EnvoyFilter, Gateway, ProxyConfig, ServiceEntry, Sidecar, VirtualService, WorkloadEntry,
     WorkloadGroup,
 };
+use super::schema::Described;
 use super::security::{AuthorizationPolicy, PeerAuthentication, RequestAuthentication};
 use super::telemetry::Telemetry;
-use super::schema::Described;
 use super::{Meta, Resource};
 use crate::diagnostic::SourceMap;
 use serde::de::DeserializeOwned;

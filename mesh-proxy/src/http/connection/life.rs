@@ -162,7 +162,8 @@ impl Aside {
     fn look_at_responses(&mut self, now: Instant) {
         self.long.retain_mut(|(at, response)| {
             if *at > now {
-                return true;
+                // What is over makes room, or a busy connection would gather a time-out's worth of it.
+                return response.strong_count() > 0;
             }
             match response.upgrade().and_then(|response| response.look(now)) {
                 Some(next) => {
