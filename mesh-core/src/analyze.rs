@@ -125,7 +125,7 @@ impl Check<'_> {
         let registry = self.world.registry();
         let wild = || registry.services_visible_to(namespace).find(|s| s.host.covers(&host));
         let Some(found) = registry.service(&host, namespace).or_else(wild) else {
-            let (message, help) = match registry.services_at(&host).first() {
+            let (message, help) = match registry.services_at(&host).next() {
                 Some(hidden) => (
                     format!("`{host}` is not exported to namespace `{namespace}`"),
                     format!("add `{namespace}` to exportTo of {}", hidden.origin),

@@ -6,15 +6,35 @@
 //! ```
 //!
 //! Istio's service registry: after it, nobody asks whether a service came from a ServiceEntry or from
-//! Kubernetes. It is derived once per World and answers by index; a lookup never scans.
+//! Kubernetes. It answers by index; a lookup never scans. It belongs to one World, and the registry of the
+//! next one shares with it what did not change.
+//!
+//! # What depends on what
+//!
+//! The unit is what one resource declares: a Service, or the services of a ServiceEntry, with their
+//! instances and what each instance serves. It is derived anew if one of these changed, and only then:
+//!
+//! | A change of | touches the index of | and derives anew |
+//! |---|---|---|
+//! | Service, ServiceEntry | hosts | itself |
+//! | EndpointSlice | slices by service | the Service that its label `kubernetes.io/service-name` names, before and after |
+//! | Endpoints | | the Service of its name |
+//! | WorkloadEntry, Pod | workloads by name, address, label, namespace | of its namespace: what selects its labels, before or after; the ServiceEntries that select all; the Services whose slices or Endpoints refer to its name or to one of its addresses |
+//! | ConfigMap `istio-system/istio` | | every service if `defaultServiceExportTo` changed, else nothing |
+//! | any other kind | | nothing |
+//!
+//! So a change costs the services that it is about, with their instances, and a path of nodes in each index.
 
-mod build;
+mod draft;
 mod entry;
 mod export;
+mod facet;
+mod index;
 mod instance;
 mod kubernetes;
 mod protocol;
 mod service;
+mod update;
 mod workload;
 
 #[cfg(test)]
@@ -26,33 +46,36 @@ pub use protocol::Protocol;
 pub use service::{Location, Port, Provider, Resolution, Service, TargetPort};
 pub use workload::{DEFAULT_CLUSTER, Locality, Workload, WorkloadSource};
 
+pub(crate) use update::Replaced;
+
+use crate::api::kubernetes::EndpointSlice;
 use crate::api::value::labels_match;
+use crate::api::{AnyResource, Resource};
 use crate::hostname::Hostname;
 use crate::model::cluster::DnsTarget;
 use crate::node::Node;
-use crate::world::World;
-use std::collections::{BTreeMap, HashMap};
+use crate::world::{Rank, World};
+use draft::{Declared, Instancer};
+use facet::{ServiceFacet, WorkloadFacet};
+use index::Index;
+use service::ServiceKey;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use workload::WorkloadKey;
 
 /// The domain of Kubernetes' services.
 pub const CLUSTER_DOMAIN: &str = "cluster.local";
 
 /// Services, workloads and instances of one World.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Registry {
-    services: Vec<Arc<Service>>,
-    /// All services of a host name, the preferred one first.
-    by_host: HashMap<Hostname, Vec<Arc<Service>>>,
-    /// By the service's place in `services`.
-    instances: Vec<Arc<Instances>>,
-    workloads: Vec<Arc<Workload>>,
-    workloads_by_name: HashMap<Arc<str>, HashMap<Arc<str>, usize>>,
-    workloads_by_ip: HashMap<IpAddr, Vec<usize>>,
-    /// By the workload's place in `workloads`.
-    inbound: Vec<Vec<Inbound>>,
-    /// What is served at addresses that no workload declares.
-    inbound_by_ip: HashMap<IpAddr, Vec<Inbound>>,
+    workloads: Index<WorkloadKey, Workload>,
+    declared: Index<ServiceKey, Declared>,
+    /// EndpointSlices by namespace and service.
+    slices: Index<Rank, Resource<EndpointSlice>>,
+    /// The mesh's `defaultServiceExportTo` that services were derived with.
+    default_export: Arc<[String]>,
 }
 
 /// A port of a service as one of its workloads serves it.
@@ -69,30 +92,46 @@ pub struct Inbound {
 impl Registry {
     /// Derives the registry of a World. [`World::registry`] does it once and keeps it.
     pub fn new(world: &World) -> Self {
-        build::build(world)
+        let added = |new: &AnyResource| Replaced { old: None, new: Some(new.clone()) };
+        let all: Vec<Replaced> = world.iter().map(added).filter(Replaced::concerns_registry).collect();
+        Self::default().after(world, all.iter())
     }
 
     /// Every service, in the order of the resources that declare them: Kubernetes' first.
-    pub fn services(&self) -> &[Arc<Service>] {
-        &self.services
+    pub fn services(&self) -> impl Iterator<Item = &Arc<Service>> {
+        self.declared.values().flat_map(|d| &d.services).map(|s| &s.service)
     }
 
     /// Every service that is exported to a namespace.
     pub fn services_visible_to(&self, namespace: &str) -> impl Iterator<Item = &Arc<Service>> {
-        self.services.iter().filter(move |s| s.is_visible_to(namespace))
+        self.services().filter(move |s| s.is_visible_to(namespace))
     }
 
     /// The service with exactly this host name, as a caller in a namespace sees it: its own namespace's
     /// first, then Kubernetes' before ServiceEntries, then the oldest.
     pub fn service(&self, host: &Hostname, from_namespace: &str) -> Option<&Arc<Service>> {
-        let all = self.by_host.get(host)?;
-        let mut visible = all.iter().filter(|s| s.is_visible_to(from_namespace));
-        visible.clone().find(|s| *s.namespace == *from_namespace).or_else(|| visible.next())
+        let mut first = None;
+        for service in self.services_at(host).filter(|s| s.is_visible_to(from_namespace)) {
+            if *service.namespace == *from_namespace {
+                return Some(service);
+            }
+            first = first.or(Some(service));
+        }
+        first
     }
 
-    /// Every service with exactly this host name, whoever may see it.
-    pub fn services_at(&self, host: &Hostname) -> &[Arc<Service>] {
-        self.by_host.get(host).map_or(&[], Vec::as_slice)
+    /// Every service with exactly this host name, whoever may see it, the preferred one first.
+    pub fn services_at<'a, 'h>(
+        &'a self,
+        host: &'h Hostname,
+    ) -> impl Iterator<Item = &'a Arc<Service>> + use<'a, 'h> {
+        let declared = self.declared.with(ServiceFacet::Host(host).facet());
+        declared.flat_map(|d| &d.services).map(|s| &s.service).filter(move |s| s.host == *host)
+    }
+
+    fn served(&self, service: &Service) -> Option<&Instances> {
+        let declared = self.declared.get(&service.key)?;
+        declared.services.get(service.nth).map(|s| &s.instances)
     }
 
     /// The instances of a service's port whose labels include the given ones; an empty set asks for all.
@@ -102,7 +141,7 @@ impl Registry {
         port: u16,
         labels: &BTreeMap<String, String>,
     ) -> Vec<&Instance> {
-        let Some(all) = self.instances.get(service.id) else { return Vec::new() };
+        let Some(all) = self.served(service) else { return Vec::new() };
         all.at(port).iter().filter(|i| labels_match(labels, &i.labels)).collect()
     }
 
@@ -114,23 +153,23 @@ impl Registry {
         port: u16,
         labels: &BTreeMap<String, String>,
     ) -> Vec<DnsTarget> {
-        self.instances.get(service.id).map(|all| all.dns(port, labels)).unwrap_or_default()
+        self.served(service).map(|all| all.dns(port, labels)).unwrap_or_default()
     }
 
-    /// Every workload.
-    pub fn workloads(&self) -> &[Arc<Workload>] {
-        &self.workloads
+    /// Every workload: WorkloadEntries first, then Pods.
+    pub fn workloads(&self) -> impl Iterator<Item = &Arc<Workload>> {
+        self.workloads.values()
     }
 
-    /// One workload by the name of its WorkloadEntry or Pod.
+    /// One workload by the name of its WorkloadEntry or Pod; of both, the WorkloadEntry.
     pub fn workload(&self, namespace: &str, name: &str) -> Option<&Arc<Workload>> {
-        let at = self.workloads_by_name.get(namespace)?.get(name)?;
-        self.workloads.get(*at)
+        let named = self.workloads.with(WorkloadFacet::Name(namespace, name).facet());
+        named.into_iter().find(|w| *w.namespace == *namespace && *w.name == *name)
     }
 
     /// Every workload at an address.
     pub fn workloads_at(&self, ip: IpAddr) -> impl Iterator<Item = &Arc<Workload>> {
-        self.workloads_by_ip.get(&ip).into_iter().flatten().filter_map(|at| self.workloads.get(*at))
+        self.workloads.with(WorkloadFacet::Ip(ip).facet()).filter(move |w| w.ips.contains(&ip))
     }
 
     /// The workload that a proxy stands beside: the one of its name, else the one at its address, both in
@@ -142,16 +181,24 @@ impl Registry {
     }
 
     /// What a workload serves: each port of each service that it is an instance of.
-    pub fn inbound(&self, workload: &Workload) -> &[Inbound] {
-        self.inbound.get(workload.id).map_or(&[], Vec::as_slice)
+    pub fn inbound(&self, workload: &Workload) -> Vec<&Inbound> {
+        let Some(key) = &workload.key else { return Vec::new() };
+        let declared = self.declared.with(ServiceFacet::ServedBy(key).facet());
+        let who = Instancer::Workload(key.clone());
+        declared.filter_map(|d| d.inbound.get(&who)).flatten().collect()
+    }
+
+    /// What is served at an address that no workload declares.
+    fn inbound_at(&self, ip: IpAddr) -> impl Iterator<Item = &Inbound> {
+        let declared = self.declared.with(ServiceFacet::ServedAt(ip).facet());
+        declared.filter_map(move |d| d.inbound.get(&Instancer::Address(ip))).flatten()
     }
 
     /// What the workload of a proxy serves, with the endpoints of its namespace that are written by address
     /// alone.
     pub fn inbound_of(&self, node: &Node) -> Vec<&Inbound> {
-        let declared = self.workload_of(node).map_or(&[][..], |w| self.inbound(w));
-        let mut all: Vec<&Inbound> = declared.iter().collect();
-        for inbound in node.ips.iter().filter_map(|ip| self.inbound_by_ip.get(ip)).flatten() {
+        let mut all = self.workload_of(node).map(|w| self.inbound(w)).unwrap_or_default();
+        for inbound in node.ips.iter().flat_map(|ip| self.inbound_at(*ip)) {
             if *inbound.service.namespace == *node.namespace && !all.contains(&inbound) {
                 all.push(inbound);
             }

@@ -114,6 +114,14 @@ macro_rules! kinds {
                 match self { $(Self::$kind(r) => &r.source,)+ }
             }
 
+            /// Whether both are the very same value, without a look at what it says.
+            pub fn ptr_eq(&self, other: &Self) -> bool {
+                match (self, other) {
+                    $((Self::$kind(a), Self::$kind(b)) => Arc::ptr_eq(a, b),)+
+                    _ => false,
+                }
+            }
+
             /// What is known of its kind.
             pub fn kind_info(&self) -> KindInfo {
                 match self {

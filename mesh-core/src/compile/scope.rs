@@ -59,7 +59,7 @@ pub(super) struct Egress<'w> {
 impl<'w> Scope<'w> {
     pub(super) fn new(world: &'w World, node: &'w Node, report: &mut Report) -> Self {
         let registry = world.registry();
-        let mut labels = registry.workload_of(node).map(|w| w.labels.clone()).unwrap_or_default();
+        let mut labels = registry.workload_of(node).map(|w| BTreeMap::clone(&w.labels)).unwrap_or_default();
         labels.extend(node.labels.clone());
         let mesh = world.mesh();
         let trust_domain = trust_domain(world, report);

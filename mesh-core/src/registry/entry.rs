@@ -1,7 +1,7 @@
 //! ServiceEntry and WorkloadEntry: what Istio's own resources add to the registry.
 
-use super::build::{Draft, instance_of};
-use super::workload::{DEFAULT_CLUSTER, telemetry, tls_mode};
+use super::draft::{Draft, instance_of};
+use super::workload::{DEFAULT_CLUSTER, WorkloadKey, telemetry, tls_mode};
 use super::{
     ExportTo, Instance, Locality, Location, Port, Protocol, Provider, Resolution, Service, TargetPort,
     Workload, WorkloadSource,
@@ -12,38 +12,29 @@ use crate::api::networking::{ServiceEntry, WorkloadEntry, service_entry};
 use crate::hostname::Hostname;
 use crate::model::cluster::DnsTarget;
 use crate::model::endpoint::Health;
-use crate::world::World;
+use crate::world::{Rank, World};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-pub(super) fn workloads(world: &World, draft: &mut Draft) {
-    for resource in world.of::<WorkloadEntry>() {
-        draft.add_workload(workload(&resource.spec, &resource.meta.namespace, &resource.meta.name, resource));
-    }
-}
-
-fn workload(
-    entry: &WorkloadEntry,
-    namespace: &Arc<str>,
-    name: &Arc<str>,
-    of: &Resource<WorkloadEntry>,
-) -> Workload {
+/// What a WorkloadEntry declares.
+pub(super) fn workload(of: &Resource<WorkloadEntry>) -> Workload {
+    let (entry, meta) = (&of.spec, &of.meta);
     // Istio takes labels of the spec and of the metadata; the spec's win.
-    let mut labels = of.meta.labels.clone();
+    let mut labels = meta.labels.clone();
     labels.extend(entry.labels.clone());
     Workload {
-        id: 0,
-        name: name.clone(),
-        namespace: namespace.clone(),
+        key: Some(WorkloadKey::new(WorkloadSource::Entry, meta)),
+        name: meta.name.clone(),
+        namespace: meta.namespace.clone(),
         service_account: account(&entry.service_account),
         ips: entry.address.parse().into_iter().collect(),
         locality: locality(entry, &labels),
         tls_mode: tls_mode(&labels),
-        telemetry: telemetry(name, namespace, &labels, DEFAULT_CLUSTER),
+        telemetry: telemetry(&meta.name, &meta.namespace, &labels, DEFAULT_CLUSTER),
         source: WorkloadSource::Entry,
         origin: Some(of.origin()),
-        labels,
+        labels: Arc::new(labels),
     }
 }
 
@@ -59,15 +50,15 @@ fn locality(entry: &WorkloadEntry, labels: &std::collections::BTreeMap<String, S
     }
 }
 
-pub(super) fn services(world: &World, draft: &mut Draft) {
-    for resource in world.of::<ServiceEntry>() {
-        for host in &resource.spec.hosts {
-            // Validation reports a host that is none; the others of the entry still work.
-            let Ok(host) = host.parse::<Hostname>() else { continue };
-            let service = draft.add_service(service(world, resource, host));
-            endpoints(world, draft, resource, &service);
-        }
+/// What a ServiceEntry declares: a service for each host.
+pub(super) fn declare<'a>(mut draft: Draft<'a>, resource: &Resource<ServiceEntry>) -> Draft<'a> {
+    for host in &resource.spec.hosts {
+        // Validation reports a host that is none; the others of the entry still work.
+        let Ok(host) = host.parse::<Hostname>() else { continue };
+        let service = draft.add_service(service(draft.world, resource, host));
+        endpoints(&mut draft, resource, &service);
     }
+    draft
 }
 
 fn service(world: &World, resource: &Resource<ServiceEntry>, host: Hostname) -> Service {
@@ -79,7 +70,8 @@ fn service(world: &World, resource: &Resource<ServiceEntry>, host: Hostname) -> 
         target: TargetPort::Number(p.target_port.unwrap_or(p.number)),
     });
     Service {
-        id: 0,
+        key: (Provider::External, Rank::of(&resource.meta)),
+        nth: 0,
         host,
         name: resource.meta.name.clone(),
         namespace: resource.meta.namespace.clone(),
@@ -111,12 +103,7 @@ pub(super) fn network(text: &str) -> Option<IpNet> {
     text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
-fn endpoints(
-    world: &World,
-    draft: &mut Draft,
-    resource: &Arc<Resource<ServiceEntry>>,
-    service: &Arc<Service>,
-) {
+fn endpoints(draft: &mut Draft<'_>, resource: &Resource<ServiceEntry>, service: &Arc<Service>) {
     let spec = &resource.spec;
     if matches!(service.resolution, Resolution::None | Resolution::DynamicDns) {
         return;
@@ -128,7 +115,7 @@ fn endpoints(
             false => draft.select(&service.namespace, &selector.labels),
         };
         for workload in all {
-            selected(world, draft, service, &workload);
+            selected(draft, service, workload);
         }
         return;
     }
@@ -146,7 +133,8 @@ fn endpoints(
 }
 
 /// A WorkloadEntry or a Pod that the entry's selector selects.
-fn selected(world: &World, draft: &mut Draft, service: &Arc<Service>, workload: &Workload) {
+fn selected(draft: &mut Draft<'_>, service: &Arc<Service>, workload: &Workload) {
+    let world = draft.world;
     let entry = match workload.source {
         WorkloadSource::Entry => world.get::<WorkloadEntry>(&workload.namespace, &workload.name),
         _ => None,
@@ -165,7 +153,7 @@ fn selected(world: &World, draft: &mut Draft, service: &Arc<Service>, workload: 
                 draft.add_instance(service, port.number, Some(workload), instance);
             }
             Some(Reach::Name(name)) => {
-                draft.add_named(service, port.number, name, Arc::new(workload.labels.clone()));
+                draft.add_named(service, port.number, name, workload.labels.clone());
             }
             None => {}
         }
@@ -173,7 +161,7 @@ fn selected(world: &World, draft: &mut Draft, service: &Arc<Service>, workload: 
 }
 
 /// An endpoint that is written in the entry itself.
-fn inline(draft: &mut Draft, service: &Arc<Service>, entry: &WorkloadEntry) {
+fn inline(draft: &mut Draft<'_>, service: &Arc<Service>, entry: &WorkloadEntry) {
     let labels = Arc::new(entry.labels.clone());
     for port in &service.ports {
         match Reach::of(&entry.address, port_of(entry, port)) {
@@ -199,7 +187,7 @@ fn inline(draft: &mut Draft, service: &Arc<Service>, entry: &WorkloadEntry) {
 }
 
 /// A service that is resolved by DNS may list addresses among names; they resolve to themselves.
-fn name_too(draft: &mut Draft, service: &Service, port: u16, address: &Address, instance: &Instance) {
+fn name_too(draft: &mut Draft<'_>, service: &Service, port: u16, address: &Address, instance: &Instance) {
     if let (Resolution::Dns | Resolution::DnsRoundRobin, Some(at)) = (service.resolution, address.socket()) {
         let target = DnsTarget { host: at.ip().to_string().into(), port: at.port() };
         draft.add_named(service, port, target, instance.labels.clone());

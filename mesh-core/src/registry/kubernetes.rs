@@ -4,40 +4,35 @@
 //! folder that nobody's endpoint controller looks at, the Pods that it selects. WorkloadEntries that it
 //! selects are added in every case, as Istio does.
 
-use super::build::{Draft, instance_of, resolve_port};
+use super::draft::{Draft, instance_of, resolve_port};
 use super::entry::network;
-use super::workload::{DEFAULT_CLUSTER, telemetry, tls_mode};
+use super::workload::{DEFAULT_CLUSTER, WorkloadKey, telemetry, tls_mode};
 use super::{
     CLUSTER_DOMAIN, ExportTo, Instance, Locality, Location, Port, Protocol, Provider, Resolution, Service,
     TargetPort, Workload, WorkloadSource,
 };
 use crate::api::Resource;
-use crate::api::kubernetes::endpoint_slice::{EndpointConditions, SERVICE_NAME_LABEL};
+use crate::api::kubernetes::endpoint_slice::EndpointConditions;
 use crate::api::kubernetes::endpoints::EndpointPort;
 use crate::api::kubernetes::{self as api, EndpointSlice, Endpoints, IntOrString, ObjectReference, Pod};
 use crate::api::networking::WorkloadEntry;
 use crate::hostname::Hostname;
 use crate::model::cluster::DnsTarget;
 use crate::model::endpoint::Health;
-use crate::world::World;
-use std::collections::HashMap;
+use crate::world::{Rank, World};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// Annotation of a Service: who sees it.
 const EXPORT_TO: &str = "networking.istio.io/exportTo";
 
-pub(super) fn workloads(world: &World, draft: &mut Draft) {
-    for pod in world.of::<Pod>() {
-        // A pod that has ended keeps its address in the API, while another may already use it.
-        if !matches!(pod.spec.status.phase.as_str(), "Succeeded" | "Failed") {
-            draft.add_workload(workload(pod));
-        }
-    }
-}
-
-fn workload(pod: &Resource<Pod>) -> Workload {
+/// What a Pod declares.
+pub(super) fn workload(pod: &Resource<Pod>) -> Option<Workload> {
     let Pod { spec, status } = &pod.spec;
+    // A pod that has ended keeps its address in the API, while another may already use it.
+    if matches!(status.phase.as_str(), "Succeeded" | "Failed") {
+        return None;
+    }
     let all = std::iter::once(&status.pod_ip).chain(status.pod_ips.iter().map(|p| &p.ip));
     let mut ips: Vec<IpAddr> = Vec::new();
     for ip in all.filter_map(|ip| ip.parse().ok()) {
@@ -48,11 +43,11 @@ fn workload(pod: &Resource<Pod>) -> Workload {
     let account = [&spec.service_account_name, &spec.service_account];
     let account = account.into_iter().find(|a| !a.is_empty()).map_or("default", String::as_str);
     let meta = &pod.meta;
-    Workload {
-        id: 0,
+    Some(Workload {
+        key: Some(WorkloadKey::new(WorkloadSource::Pod, meta)),
         name: meta.name.clone(),
         namespace: meta.namespace.clone(),
-        labels: meta.labels.clone(),
+        labels: Arc::new(meta.labels.clone()),
         service_account: account.into(),
         ips,
         locality: Locality::of_labels(&meta.labels),
@@ -60,7 +55,7 @@ fn workload(pod: &Resource<Pod>) -> Workload {
         telemetry: telemetry(owner(pod), &meta.namespace, &meta.labels, DEFAULT_CLUSTER),
         source: WorkloadSource::Pod,
         origin: Some(pod.origin()),
-    }
+    })
 }
 
 /// The Deployment of a pod, whose name a ReplicaSet's hash follows in the pod's; else the pod itself.
@@ -70,29 +65,25 @@ fn owner(pod: &Resource<Pod>) -> &str {
     hash.and_then(|hash| name.rsplit_once(&format!("-{hash}-"))).map_or(name, |(deployment, _)| deployment)
 }
 
-pub(super) fn services(world: &World, draft: &mut Draft) {
-    let mut slices: HashMap<(&str, &str), Vec<&EndpointSlice>> = HashMap::new();
-    for slice in world.of::<EndpointSlice>() {
-        if let Some(service) = slice.meta.labels.get(SERVICE_NAME_LABEL) {
-            slices.entry((&slice.meta.namespace, service)).or_default().push(&slice.spec);
-        }
+/// What a Service declares.
+pub(super) fn declare<'a>(mut draft: Draft<'a>, resource: &Resource<api::Service>) -> Draft<'a> {
+    let world = draft.world;
+    let Some(declared) = service(world, resource) else { return draft };
+    let service = draft.add_service(declared);
+    let site = Site { world, service: &service };
+    if resource.spec.kind == "ExternalName" {
+        site.external_name(&mut draft, &resource.spec.external_name);
+        return draft;
     }
-    for resource in world.of::<api::Service>() {
-        let Some(declared) = service(world, resource) else { continue };
-        let service = draft.add_service(declared);
-        let site = Site { world, service: &service };
-        if resource.spec.kind == "ExternalName" {
-            site.external_name(draft, &resource.spec.external_name);
-            continue;
-        }
-        let key = (&*resource.meta.namespace, &*resource.meta.name);
-        match (slices.get(&key), world.get::<Endpoints>(key.0, key.1)) {
-            (Some(slices), _) => slices.iter().for_each(|slice| site.slice(draft, slice)),
-            (None, Some(endpoints)) => site.endpoints(draft, &endpoints.spec),
-            (None, None) => site.pods(draft, resource),
-        }
-        site.workload_entries(draft, resource);
+    let (namespace, name) = (&*resource.meta.namespace, &*resource.meta.name);
+    let slices = draft.slices(namespace, name);
+    match world.get::<Endpoints>(namespace, name) {
+        _ if !slices.is_empty() => slices.iter().for_each(|slice| site.slice(&mut draft, &slice.spec)),
+        Some(endpoints) => site.endpoints(&mut draft, &endpoints.spec),
+        None => site.pods(&mut draft, resource),
     }
+    site.workload_entries(&mut draft, resource);
+    draft
 }
 
 fn service(world: &World, resource: &Resource<api::Service>) -> Option<Service> {
@@ -128,7 +119,8 @@ fn service(world: &World, resource: &Resource<api::Service>) -> Option<Service> 
         .filter(|entry| !entry.is_empty())
         .collect();
     Some(Service {
-        id: 0,
+        key: (Provider::Kubernetes, Rank::of(meta)),
+        nth: 0,
         host,
         name: meta.name.clone(),
         namespace: meta.namespace.clone(),
@@ -153,7 +145,7 @@ struct Site<'a> {
 }
 
 impl Site<'_> {
-    fn external_name(&self, draft: &mut Draft, name: &str) {
+    fn external_name(&self, draft: &mut Draft<'_>, name: &str) {
         let Ok(host) = name.parse::<Hostname>() else { return };
         for port in &self.service.ports {
             let target = DnsTarget { host: host.as_str().into(), port: port.number };
@@ -161,7 +153,7 @@ impl Site<'_> {
         }
     }
 
-    fn slice(&self, draft: &mut Draft, slice: &EndpointSlice) {
+    fn slice(&self, draft: &mut Draft<'_>, slice: &EndpointSlice) {
         for endpoint in &slice.endpoints {
             let health = health(endpoint.conditions);
             // Kubernetes says that all addresses of one endpoint are the same; the first is used.
@@ -171,7 +163,7 @@ impl Site<'_> {
         }
     }
 
-    fn endpoints(&self, draft: &mut Draft, endpoints: &Endpoints) {
+    fn endpoints(&self, draft: &mut Draft<'_>, endpoints: &Endpoints) {
         for subset in &endpoints.subsets {
             let ready = subset.addresses.iter().map(|a| (a, Health::Healthy));
             let not = subset.not_ready_addresses.iter().map(|a| (a, Health::Unhealthy));
@@ -186,7 +178,7 @@ impl Site<'_> {
     /// An address that serves these ports; a port without a name serves a service's only port.
     fn address(
         &self,
-        draft: &mut Draft,
+        draft: &mut Draft<'_>,
         ip: IpAddr,
         target: Option<&ObjectReference>,
         ports: &[EndpointPort],
@@ -225,14 +217,14 @@ impl Site<'_> {
                         ),
                     },
                 };
-                draft.add_instance(self.service, port.number, workload.as_deref(), instance);
+                draft.add_instance(self.service, port.number, workload.map(Arc::as_ref), instance);
             }
         }
     }
 
-    fn pods(&self, draft: &mut Draft, resource: &Resource<api::Service>) {
+    fn pods(&self, draft: &mut Draft<'_>, resource: &Resource<api::Service>) {
         for workload in draft.select(&self.service.namespace, &resource.spec.selector) {
-            let Some(pod) = self.pod(&workload) else { continue };
+            let Some(pod) = self.pod(workload) else { continue };
             let health = match is_ready(pod) || resource.spec.publish_not_ready_addresses {
                 true => Health::Healthy,
                 false => Health::Unhealthy,
@@ -244,7 +236,7 @@ impl Site<'_> {
                 };
                 // As Kubernetes does: a pod without a port of that name does not serve it.
                 if let Some(target) = resolve_port(&port.target, container_port) {
-                    draft.add_workload_instance(self.service, port.number, target, &workload, 1, health);
+                    draft.add_workload_instance(self.service, port.number, target, workload, 1, health);
                 }
             }
         }
@@ -259,7 +251,7 @@ impl Site<'_> {
         }
     }
 
-    fn workload_entries(&self, draft: &mut Draft, resource: &Resource<api::Service>) {
+    fn workload_entries(&self, draft: &mut Draft<'_>, resource: &Resource<api::Service>) {
         for workload in draft.select(&self.service.namespace, &resource.spec.selector) {
             if workload.source != WorkloadSource::Entry {
                 continue;
@@ -275,7 +267,7 @@ impl Site<'_> {
                     self.service,
                     port.number,
                     target,
-                    &workload,
+                    workload,
                     weight,
                     Health::Healthy,
                 );

@@ -3,15 +3,21 @@
 use super::{ExportTo, Protocol};
 use crate::hostname::Hostname;
 use crate::origin::Origin;
+use crate::world::Rank;
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// The order of services: Kubernetes' first, each provider's by the precedence of the resources.
+pub(super) type ServiceKey = (Provider, Rank);
+
 /// A service, wherever it was declared.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Service {
-    /// Its place in the registry.
-    pub(super) id: usize,
+    /// Which resource declares it, in the order of services.
+    pub(super) key: ServiceKey,
+    /// Which of that resource's services it is.
+    pub(super) nth: usize,
     /// The name that callers use: `reviews.default.svc.cluster.local`, or a ServiceEntry's host.
     pub host: Hostname,
     /// Name of the resource that declares it.

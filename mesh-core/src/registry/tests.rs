@@ -311,7 +311,7 @@ fn a_caller_sees_its_own_namespaces_service_first_and_private_ones_not_at_all() 
     };
     assert_eq!([seen_from("a"), seen_from("b"), seen_from("d")], ["a", "b", "c"]);
     assert_eq!(world.registry().services_visible_to("d").count(), 2);
-    assert_eq!(world.registry().services_at(&host("api.example.com")).len(), 3);
+    assert_eq!(world.registry().services_at(&host("api.example.com")).count(), 3);
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! A workload: what one proxy stands beside, as a WorkloadEntry or a Pod declares it.
 
+use crate::api::{AnyResource, Meta};
 use crate::model::endpoint::{TlsMode, WorkloadRef};
 use crate::node::Node;
 use crate::origin::Origin;
+use crate::world::Rank;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,17 +12,36 @@ use std::sync::Arc;
 /// The id of the cluster where a resource does not say another; Istio's default.
 pub const DEFAULT_CLUSTER: &str = "Kubernetes";
 
+/// The order of workloads: WorkloadEntries first, then Pods, each by precedence.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct WorkloadKey(WorkloadSource, Rank);
+
+impl WorkloadKey {
+    /// The key of what a resource declares, if resources of its kind declare workloads.
+    pub(super) fn of(resource: &AnyResource) -> Option<Self> {
+        match resource {
+            AnyResource::WorkloadEntry(r) => Some(Self::new(WorkloadSource::Entry, &r.meta)),
+            AnyResource::Pod(r) => Some(Self::new(WorkloadSource::Pod, &r.meta)),
+            _ => None,
+        }
+    }
+
+    pub(super) fn new(source: WorkloadSource, meta: &Meta) -> Self {
+        Self(source, Rank::of(meta))
+    }
+}
+
 /// A workload.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Workload {
-    /// Its place in the registry.
-    pub(super) id: usize,
+    /// Which resource declares it, in the order of workloads; `None` for a proxy that nobody declared.
+    pub(super) key: Option<WorkloadKey>,
     /// The name of the WorkloadEntry or Pod.
     pub name: Arc<str>,
     /// Its namespace.
     pub namespace: Arc<str>,
     /// Its labels.
-    pub labels: BTreeMap<String, String>,
+    pub labels: Arc<BTreeMap<String, String>>,
     /// Its service account.
     pub service_account: Arc<str>,
     /// Its addresses.
@@ -38,7 +59,7 @@ pub struct Workload {
 }
 
 /// What declared a workload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum WorkloadSource {
     /// A WorkloadEntry.
     Entry,
@@ -53,10 +74,10 @@ impl Workload {
     pub fn from_node(node: &Node) -> Self {
         let name = if node.workload_name.is_empty() { &node.name } else { &node.workload_name };
         Self {
-            id: usize::MAX,
+            key: None,
             name: node.name.as_str().into(),
             namespace: node.namespace.as_str().into(),
-            labels: node.labels.clone(),
+            labels: Arc::new(node.labels.clone()),
             service_account: node.service_account.as_str().into(),
             ips: node.ips.clone(),
             locality: Locality::of_labels(&node.labels),

@@ -1,6 +1,9 @@
 use super::*;
 use crate::api::networking::{Gateway, VirtualService};
+use crate::node::{Node, NodeKind};
 use crate::registry::ExportTo;
+
+mod incremental;
 
 /// The resources of a text, which must be free of findings.
 fn read(text: &str) -> Vec<AnyResource> {
@@ -46,13 +49,17 @@ fn a_resource_is_found_by_kind_namespace_and_name() {
 }
 
 #[test]
-fn of_two_with_the_same_name_the_first_stays() {
-    let text =
-        [service("a", "x", "2026-01-02T00:00:00Z"), service("a", "x", "2026-01-01T00:00:00Z")].concat();
-    let world = World::from_resources(read(&text), "1");
-    assert_eq!(world.len(), 1);
-    let kept = world.get::<VirtualService>("x", "a").and_then(|r| r.meta.created);
-    assert_eq!(kept, Some(1_767_312_000));
+fn of_two_with_the_same_name_the_older_stays_and_of_two_equally_old_ones_the_first() {
+    let (old, new) = ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z");
+    let kept = |first: &str, second: &str| {
+        let (first, second) = (read(&service("a", "x", first)), read(&service("a", "x", second)));
+        let world = World::from_resources(first.iter().chain(&second).cloned(), "1");
+        assert_eq!(world.len(), 1);
+        world.iter().next().is_some_and(|r| r.ptr_eq(&first[0]))
+    };
+    assert!(kept(old, new) && !kept(new, old));
+    assert!(kept(old, old) && kept("null", "null"));
+    assert!(kept("null", old) && !kept(old, "null"), "without a time it is as old as can be");
 }
 
 #[test]

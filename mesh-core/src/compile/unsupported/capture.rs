@@ -56,10 +56,10 @@ pub(super) fn of_world(world: &World, report: &mut Report) {
     }
     let registry = world.registry();
     let mut without: BTreeMap<&str, Vec<&Workload>> = BTreeMap::new();
-    for workload in registry.workloads().iter().filter(|w| has_sidecar_proxy(world, w)) {
+    for workload in registry.workloads().filter(|w| has_sidecar_proxy(world, w)) {
         match choose_sidecar(world, &workload.namespace, &workload.labels, &world.mesh().root_namespace) {
             Some(sidecar) => {
-                of_served(sidecar, &registry.inbound(workload).iter().collect::<Vec<_>>(), report);
+                of_served(sidecar, &registry.inbound(workload), report);
             }
             None => without.entry(&workload.namespace).or_default().push(workload),
         }
@@ -67,7 +67,7 @@ pub(super) fn of_world(world: &World, report: &mut Report) {
     for workloads in without.values_mut() {
         workloads.sort_by_key(|w| w.origin.as_ref().map(|o| (o.place.clone(), o.name.clone())));
         if let Some((first, others)) = workloads.split_first() {
-            let inbound: Vec<&Inbound> = registry.inbound(first).iter().collect();
+            let inbound = registry.inbound(first);
             report.add(without_sidecar(world, first, &inbound, others));
         }
     }

@@ -1,0 +1,204 @@
+//! What a change costs in a World of 10,000 resources, with what its registry needs afterwards.
+//!
+//! `cargo bench -p mesh-core --bench world`
+
+use divan::{Bencher, black_box};
+use mesh_core::api::AnyResource;
+use mesh_core::hostname::Hostname;
+use mesh_core::world::{Change, World};
+use std::fmt::Write;
+
+fn main() {
+    divan::main();
+}
+
+const NAMESPACES: usize = 40;
+
+/// 10,000 resources as a mesh of some size has them: routes, policies, Kubernetes services with slices and
+/// pods, and ServiceEntries over WorkloadEntries.
+fn resources() -> Vec<AnyResource> {
+    let kinds: [(usize, fn(usize, &str) -> String); 9] = [
+        (2500, virtual_service),
+        (1500, destination_rule),
+        (1000, service),
+        (1000, slice),
+        (2000, pod),
+        (500, service_entry),
+        (1000, workload_entry),
+        (400, authorization_policy),
+        (100, peer_authentication),
+    ];
+    kinds.iter().flat_map(|(count, write)| (0..*count).flat_map(|i| read(&write(i, "1")))).collect()
+}
+
+fn read(text: &str) -> Vec<AnyResource> {
+    let parsed = mesh_core::yaml::resources("bench.yaml", text, &Default::default());
+    assert!(parsed.findings.is_empty(), "{:?}", parsed.findings);
+    parsed.outcomes.into_iter().filter_map(|o| o.resource).collect()
+}
+
+fn head(version: &str, kind: &str, name: &str, i: usize) -> String {
+    let mut out = String::new();
+    let (namespace, second) = (i % NAMESPACES, i % 60);
+    let _ = write!(
+        out,
+        "apiVersion: {version}\nkind: {kind}\nmetadata:\n  name: {name}-{i}\n  namespace: ns-{namespace}\n  \
+         creationTimestamp: 2026-01-01T00:00:{second:02}Z\n"
+    );
+    out
+}
+
+fn virtual_service(i: usize, note: &str) -> String {
+    let head = head("networking.istio.io/v1", "VirtualService", "route", i);
+    format!(
+        "{head}spec:\n  hosts: [service-{i}]\n  http:\n  - match: [{{uri: {{prefix: /v{note}}}}}]\n    route:\n    \
+         - destination: {{host: service-{i}, port: {{number: 80}}}}\n"
+    )
+}
+
+fn destination_rule(i: usize, note: &str) -> String {
+    let head = head("networking.istio.io/v1", "DestinationRule", "rule", i);
+    format!("{head}spec: {{host: service-{i}, subsets: [{{name: v{note}, labels: {{version: v1}}}}]}}\n")
+}
+
+fn service(i: usize, note: &str) -> String {
+    let head = head("v1", "Service", "service", i);
+    format!(
+        "{head}  labels: {{note: n{note}}}\nspec:\n  clusterIP: 10.{}.{}.1\n  selector: {{app: app-{i}}}\n  \
+         ports: [{{name: http, port: 80, targetPort: 8080}}, {{name: grpc, port: 90}}]\n",
+        i / 250,
+        i % 250
+    )
+}
+
+fn slice(i: usize, note: &str) -> String {
+    let head = head("discovery.k8s.io/v1", "EndpointSlice", "slice", i);
+    let (high, low) = (i / 250, i % 250);
+    format!(
+        "{head}  labels: {{kubernetes.io/service-name: service-{i}, note: n{note}}}\naddressType: IPv4\n\
+         ports: [{{name: http, port: 8080}}, {{name: grpc, port: 90}}]\nendpoints:\n\
+         - {{addresses: [10.1{high:02}.{low}.0], targetRef: {{kind: Pod, name: pod-{i}}}}}\n\
+         - {{addresses: [10.1{high:02}.{low}.1]}}\n"
+    )
+}
+
+fn pod(i: usize, note: &str) -> String {
+    let head = head("v1", "Pod", "pod", i);
+    let app = i % 1000;
+    format!(
+        "{head}  labels: {{app: app-{app}, version: v{note}, security.istio.io/tlsMode: istio}}\n\
+         spec: {{serviceAccountName: account, containers: [{{name: a}}]}}\n\
+         status: {{podIP: 10.1{:02}.{}.{}}}\n",
+        app / 250,
+        app % 250,
+        i / 1000
+    )
+}
+
+fn service_entry(i: usize, note: &str) -> String {
+    let head = head("networking.istio.io/v1", "ServiceEntry", "entry", i);
+    format!(
+        "{head}  labels: {{note: n{note}}}\nspec:\n  hosts: [entry-{i}.example.com]\n  location: MESH_INTERNAL\n  \
+         resolution: STATIC\n  ports: [{{number: 80, name: http, protocol: HTTP}}]\n  \
+         workloadSelector: {{labels: {{app: vm-{i}}}}}\n"
+    )
+}
+
+fn workload_entry(i: usize, note: &str) -> String {
+    let head = head("networking.istio.io/v1", "WorkloadEntry", "vm", i);
+    format!(
+        "{head}spec: {{address: 10.200.{}.{}, labels: {{app: vm-{}, version: v{note}}}}}\n",
+        i / 250,
+        i % 250,
+        i % 500
+    )
+}
+
+fn authorization_policy(i: usize, note: &str) -> String {
+    let head = head("security.istio.io/v1", "AuthorizationPolicy", "policy", i);
+    format!("{head}spec: {{selector: {{matchLabels: {{app: app-{i}, version: v{note}}}}}, rules: [{{}}]}}\n")
+}
+
+fn peer_authentication(i: usize, _: &str) -> String {
+    format!(
+        "{}spec: {{mtls: {{mode: STRICT}}}}\n",
+        head("security.istio.io/v1", "PeerAuthentication", "peer", i)
+    )
+}
+
+/// All of it at once: what a start costs.
+#[divan::bench]
+fn from_scratch(bencher: Bencher<'_, '_>) {
+    let all = resources();
+    bencher.with_inputs(|| all.clone()).bench_values(|all| World::from_resources(all, "1"));
+}
+
+/// The registry of all of it.
+#[divan::bench]
+fn registry_from_scratch(bencher: Bencher<'_, '_>) {
+    let all = resources();
+    bencher.with_inputs(|| World::from_resources(all.clone(), "1")).bench_values(|world| {
+        black_box(world.registry());
+        world
+    });
+}
+
+/// A World whose registry somebody has asked for, and what is to be changed in it.
+fn change(bencher: Bencher<'_, '_>, write: fn(usize, &str) -> String) {
+    let world = World::from_resources(resources(), "1");
+    black_box(world.registry());
+    let changed = read(&write(7, "2"));
+    bencher.with_inputs(|| changed.clone()).bench_values(|changed| {
+        let next = world.with(changed.into_iter().map(Change::Upsert), "2");
+        black_box(next.registry());
+        next
+    });
+}
+
+#[divan::bench]
+fn change_a_virtual_service(bencher: Bencher<'_, '_>) {
+    change(bencher, virtual_service);
+}
+
+#[divan::bench]
+fn change_a_workload_entry(bencher: Bencher<'_, '_>) {
+    change(bencher, workload_entry);
+}
+
+#[divan::bench]
+fn change_a_pod(bencher: Bencher<'_, '_>) {
+    change(bencher, pod);
+}
+
+#[divan::bench]
+fn change_a_service(bencher: Bencher<'_, '_>) {
+    change(bencher, service);
+}
+
+#[divan::bench]
+fn change_an_endpoint_slice(bencher: Bencher<'_, '_>) {
+    change(bencher, slice);
+}
+
+#[divan::bench]
+fn change_a_service_entry(bencher: Bencher<'_, '_>) {
+    change(bencher, service_entry);
+}
+
+/// The reading of a registry by a compiler: every service that a namespace sees.
+#[divan::bench]
+fn walk_all_services(bencher: Bencher<'_, '_>) {
+    let world = World::from_resources(resources(), "1");
+    black_box(world.registry());
+    bencher.bench_local(|| world.registry().services_visible_to("ns-1").count());
+}
+
+/// One lookup of a service by its host.
+#[divan::bench]
+fn look_up_a_service(bencher: Bencher<'_, '_>) {
+    let world = World::from_resources(resources(), "1");
+    black_box(world.registry());
+    let host: Hostname = "service-77.ns-37.svc.cluster.local".parse().unwrap_or_else(|e| panic!("{e}"));
+    assert!(world.registry().service(&host, "ns-1").is_some());
+    bencher.bench_local(|| world.registry().service(black_box(&host), "ns-1").is_some());
+}
