@@ -6,18 +6,21 @@ use divan::{Bencher, black_box};
 use mesh_core::api::AnyResource;
 use mesh_core::hostname::Hostname;
 use mesh_core::world::{Change, World};
-use std::fmt::Write;
+use std::fmt::Write as _;
 
 fn main() {
     divan::main();
 }
+
+/// Writes the resource of a number; the note makes two of them differ.
+type Write = fn(usize, &str) -> String;
 
 const NAMESPACES: usize = 40;
 
 /// 10,000 resources as a mesh of some size has them: routes, policies, Kubernetes services with slices and
 /// pods, and ServiceEntries over WorkloadEntries.
 fn resources() -> Vec<AnyResource> {
-    let kinds: [(usize, fn(usize, &str) -> String); 9] = [
+    let kinds: [(usize, Write); 9] = [
         (2500, virtual_service),
         (1500, destination_rule),
         (1000, service),
@@ -144,7 +147,7 @@ fn registry_from_scratch(bencher: Bencher<'_, '_>) {
 }
 
 /// A World whose registry somebody has asked for, and what is to be changed in it.
-fn change(bencher: Bencher<'_, '_>, write: fn(usize, &str) -> String) {
+fn change(bencher: Bencher<'_, '_>, write: Write) {
     let world = World::from_resources(resources(), "1");
     black_box(world.registry());
     let changed = read(&write(7, "2"));

@@ -44,6 +44,8 @@ pub struct Meta {
     pub annotations: BTreeMap<String, String>,
     /// `creationTimestamp`, seconds since 1970; orders resources where Istio leaves an order open.
     pub created: Option<i64>,
+    /// `generation`, which Kubernetes counts up with each change of the spec; `None` in files.
+    pub generation: Option<i64>,
 }
 
 /// A typed resource with its place in the text.

@@ -2,12 +2,15 @@
 //!
 //! ```text
 //! folder of YAML ─▶ [folder] ─▶ World (watch) ─▶ compile
-//!                       └─────▶ findings (watch) ─▶ terminal, /debug, meshctl
+//!                       ├─────▶ findings (watch) ─▶ terminal, /debug, meshctl
+//!                       └─────▶ status (watch): what became of each resource
 //! ```
 
 pub mod folder;
+pub mod status;
 
 pub use folder::{FolderSource, load};
+pub use status::{State, Status, Statuses};
 
 use crate::diagnostic::{Findings, Level};
 use crate::world::World;
@@ -20,6 +23,8 @@ pub struct Loaded {
     pub world: Arc<World>,
     /// By file and line.
     pub findings: Arc<Findings>,
+    /// What became of each resource.
+    pub status: Arc<Statuses>,
 }
 
 impl Loaded {

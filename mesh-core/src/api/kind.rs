@@ -13,8 +13,9 @@ use super::{Meta, Resource};
 use crate::diagnostic::SourceMap;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::collections::HashSet;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// A kind of resource.
 pub trait Kind: DeserializeOwned + Described + fmt::Debug + PartialEq + Sized {
@@ -122,6 +123,14 @@ macro_rules! kinds {
                 }
             }
 
+            /// Whether both say the same, wherever they stand.
+            pub fn says_the_same(&self, other: &Self) -> bool {
+                match (self, other) {
+                    $((Self::$kind(a), Self::$kind(b)) => a.meta == b.meta && a.spec == b.spec,)+
+                    _ => false,
+                }
+            }
+
             /// What is known of its kind.
             pub fn kind_info(&self) -> KindInfo {
                 match self {
@@ -215,6 +224,16 @@ kinds! {
 /// What is known of a kind, if the mesh reads it.
 pub fn kind_info(group: &str, kind: &str) -> Option<&'static KindInfo> {
     KINDS.iter().find(|k| k.group == group && k.kind == kind)
+}
+
+/// A text that all resources may share if it is one that many of them have: a group, version or kind that
+/// the mesh reads, or a namespace that every mesh has. Without a lock, since the set is fixed.
+pub(crate) fn shared(text: &str) -> Arc<str> {
+    static COMMON: LazyLock<HashSet<Arc<str>>> = LazyLock::new(|| {
+        let of_kinds = KINDS.iter().flat_map(|k| k.versions.iter().chain([&k.group, &k.kind]));
+        of_kinds.chain(&["default", "istio-system"]).map(|text| Arc::from(*text)).collect()
+    });
+    COMMON.get(text).cloned().unwrap_or_else(|| text.into())
 }
 
 fn read<K: Kind>(meta: &Meta, mut document: Value) -> Result<K, FieldError> {

@@ -113,10 +113,13 @@ fn table(scope: &Scope<'_>, name: Name, servers: &[ServerOf<'_>], out: &mut Outp
         let own = gateway_name(&of.gateway.meta.name, &of.gateway.meta.namespace);
         let redirects = of.server.tls.as_ref().is_some_and(|t| t.https_redirect);
         if redirects {
-            secure.extend(of.server.hosts.iter().filter_map(|h| {
-                let host = h.split_once('/').map_or(h.as_str(), |(_, host)| host);
-                Some((host.parse::<Hostname>().ok()?, *of))
-            }));
+            for host in &of.server.hosts {
+                let host = host.split_once('/').map_or(host.as_str(), |(_, host)| host);
+                // Of two Gateways that say so of one host, the one that takes precedence is named for it.
+                if let Ok(host) = host.parse::<Hostname>() {
+                    secure.entry(host).or_insert(*of);
+                }
+            }
         }
         let place = Place { scope, gateways: HashSet::from([own.clone()]), port: number, tls: false };
         for vs in scope.virtual_services() {

@@ -11,6 +11,7 @@
 //! file that cannot be read. What an editor or a copy has written half is never taken for an edit, because
 //! whatever looks like a loss has to be seen twice.
 
+mod file;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,7 @@ mod walk;
 mod watch;
 
 use crate::diagnostic::Findings;
-use crate::source::Loaded;
+use crate::source::{Loaded, Statuses};
 use crate::watch::Watch;
 use crate::world::World;
 use state::LastGood;
@@ -70,6 +71,7 @@ impl Default for Options {
 pub struct FolderSource {
     world: Watch<World>,
     findings: Watch<Findings>,
+    status: Watch<Statuses>,
 }
 
 impl FolderSource {
@@ -83,8 +85,7 @@ impl FolderSource {
 
     /// The same with options.
     pub async fn open_with(path: impl Into<PathBuf>, options: Options) -> Self {
-        let (world, findings) = watch::start(path.into(), options).await;
-        Self { world, findings }
+        watch::start(path.into(), options).await
     }
 
     /// The newest World.
@@ -95,6 +96,12 @@ impl FolderSource {
     /// What there is to say about the newest World; sent just before it.
     pub fn findings(&self) -> Watch<Findings> {
         self.findings.clone()
+    }
+
+    /// What became of each resource; sent just before the World that it speaks of.
+    /// [`status::json`](crate::source::status::json) makes it JSON.
+    pub fn status(&self) -> Watch<Statuses> {
+        self.status.clone()
     }
 }
 

@@ -1,9 +1,27 @@
 //! Which of several resources of one kind comes first: one order for every place that asks.
 //!
 //! Istio's `sortConfigByCreationTime`: the oldest first, then by name, then by namespace. It sorts what the
-//! Gateway API says by namespace before name, as that API's specification demands; so do we. A kind with
-//! an order of its own (an EnvoyFilter's `priority`, a selector before none) sorts by that first and stably,
-//! so that what is equal stays in this order.
+//! Gateway API says by namespace before name, as that API's specification demands; so do we.
+//!
+//! [`World::of`](super::World::of) gives resources in this order, so whoever takes the first that fits takes
+//! the one that has precedence. It decides:
+//!
+//! | Where several compete | Which one wins |
+//! |---|---|
+//! | two declarations of one resource | the older; of two equally old the first by file and line |
+//! | Sidecar | the first that selects the workload, else the first of the namespace, else of the root |
+//! | PeerAuthentication, Telemetry | the same |
+//! | VirtualServices of a host | sidecars take the first; a gateway merges their routes in this order |
+//! | DestinationRules of a host | merged in this order, those with a selector before those without |
+//! | Gateways of a port | merged in this order |
+//! | Services of a host | the caller's namespace's, then Kubernetes' before ServiceEntries', then this order |
+//! | WorkloadEntry and Pod of one name | the WorkloadEntry |
+//! | workloads at one address | WorkloadEntries before Pods, each in this order |
+//! | EndpointSlices of a service | all of them, in this order |
+//! | AuthorizationPolicy, RequestAuthentication | none: all hold |
+//!
+//! A kind with an order of its own (an EnvoyFilter's `priority` ascending, a WasmPlugin's descending) sorts by
+//! that, stably, so that what is equal stays in this order.
 
 use crate::api::Meta;
 use std::cmp::Ordering;

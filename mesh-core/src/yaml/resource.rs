@@ -1,7 +1,7 @@
 //! Documents to typed resources; what does not fit becomes a finding with the span of the field.
 
 use super::{Document, Limits, documents};
-use crate::api::kind::from_value_at;
+use crate::api::kind::{from_value_at, shared};
 use crate::api::{AnyResource, FieldError, KINDS, KindInfo, MeshConfig, Meta, kind_info};
 use crate::diagnostic::{Finding, Level, ResourceKey, SourceMap, Span, code};
 use crate::world::Key;
@@ -26,6 +26,10 @@ pub struct Parsed {
 pub struct Outcome {
     /// Which resource it is.
     pub key: Key,
+    /// What it is called.
+    pub meta: Meta,
+    /// Where its fields stand.
+    pub source: Arc<SourceMap>,
     /// The resource, unless it was refused.
     pub resource: Option<AnyResource>,
 }
@@ -68,7 +72,7 @@ impl Parsed {
         let meta = Meta {
             namespace: match (info.cluster_scoped, &*meta.namespace) {
                 (true, _) => Arc::default(),
-                (false, "") => "default".into(),
+                (false, "") => shared("default"),
                 (false, _) => meta.namespace,
             },
             ..meta
@@ -81,7 +85,7 @@ impl Parsed {
                 None
             }
         };
-        self.outcomes.push(Outcome { key, resource });
+        self.outcomes.push(Outcome { key, meta, source, resource });
     }
 }
 
@@ -95,10 +99,10 @@ fn head(value: &Value, source: &Arc<SourceMap>) -> Result<Meta, Refusal> {
     let metadata = value.get("metadata").unwrap_or(&Value::Null);
     let string = |name: &str| metadata.get(name).and_then(Value::as_str).unwrap_or_default();
     let meta = Meta {
-        group: group.into(),
-        version: version.into(),
-        kind: text("kind").unwrap_or_default().into(),
-        namespace: string("namespace").into(),
+        group: shared(group),
+        version: shared(version),
+        kind: shared(text("kind").unwrap_or_default()),
+        namespace: shared(string("namespace")),
         name: string("name").into(),
         ..Meta::default()
     };
@@ -155,6 +159,7 @@ fn metadata(mut meta: Meta, value: &Value, source: &Arc<SourceMap>) -> Result<Me
         },
     };
     (meta.labels, meta.annotations, meta.created) = (labels, annotations, created);
+    meta.generation = metadata.get("generation").and_then(Value::as_i64);
     Ok(meta)
 }
 

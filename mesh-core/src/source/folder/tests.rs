@@ -6,6 +6,8 @@ use std::future::Future;
 use std::os::unix::fs::symlink;
 use std::sync::Arc;
 
+mod status;
+
 /// Reviews, with its traffic going to one subset.
 fn route(name: &str, subset: &str) -> String {
     format!(

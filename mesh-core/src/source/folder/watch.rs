@@ -2,8 +2,8 @@
 
 use super::state::LastGood;
 use super::walk::{self, Reading, Stamp, Stamps};
-use super::{Findings, Options, World};
-use crate::watch::{Sender, Watch, channel};
+use super::{Findings, FolderSource, Options, Statuses, World};
+use crate::watch::{Sender, channel};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
@@ -13,9 +13,10 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 /// Reads the folder once and starts the task that watches it.
-pub(super) async fn start(path: PathBuf, options: Options) -> (Watch<World>, Watch<Findings>) {
+pub(super) async fn start(path: PathBuf, options: Options) -> FolderSource {
     let (world, worlds) = channel();
     let (findings, all_findings) = channel();
+    let (status, all_status) = channel();
     let (wake, changes) = mpsc::channel(1);
     // Watched before it is read, so that no change falls in between.
     let mut eyes = Eyes::new(&path, options.recursive, wake);
@@ -28,9 +29,10 @@ pub(super) async fn start(path: PathBuf, options: Options) -> (Watch<World>, Wat
         in_force: None,
         world,
         findings,
+        status,
     };
     tokio::spawn(folder.first().await.run(eyes, changes));
-    (worlds, all_findings)
+    FolderSource { world: worlds, findings: all_findings, status: all_status }
 }
 
 struct Folder {
@@ -41,6 +43,7 @@ struct Folder {
     in_force: Option<Arc<World>>,
     world: Sender<World>,
     findings: Sender<Findings>,
+    status: Sender<Statuses>,
 }
 
 /// What was doubtful at the last reading, and since when anything has been.
@@ -63,7 +66,7 @@ impl Folder {
         loop {
             let poll = sleep_until(Instant::now() + self.options.poll);
             tokio::select! {
-                () = nobody(&self.world, &self.findings) => return,
+                () = self.nobody() => return,
                 // The watcher holds the sending end for as long as this task lives.
                 Some(()) = changes.recv() => self.quiet(&mut changes).await,
                 () = poll => {
@@ -129,6 +132,13 @@ impl Folder {
         blocking(self.last.clone(), read).await
     }
 
+    /// Waits until nobody reads any more.
+    async fn nobody(&self) {
+        self.world.closed().await;
+        self.findings.closed().await;
+        self.status.closed().await;
+    }
+
     fn publish(&mut self, candidate: super::state::Candidate) {
         let loaded = self.state.commit(candidate);
         tracing::debug!(
@@ -137,19 +147,15 @@ impl Folder {
             findings = loaded.findings.len(),
             "configuration read"
         );
-        // Findings first: whoever sees the World finds what there is to say about it.
+        // The World last: whoever sees it finds what there is to say about it.
         self.findings.send_if_changed(loaded.findings);
+        self.status.send_if_changed(loaded.status);
         // An edit that was refused as a whole leaves the World as it is, and wakes no compiler.
         if !self.in_force.as_ref().is_some_and(|w| w.same_content(&loaded.world)) {
             self.in_force = Some(loaded.world.clone());
             self.world.send(loaded.world);
         }
     }
-}
-
-async fn nobody(world: &Sender<World>, findings: &Sender<Findings>) {
-    world.closed().await;
-    findings.closed().await;
 }
 
 /// Runs file IO off the runtime's threads; on shutdown of the runtime, the given value.
