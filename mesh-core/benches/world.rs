@@ -188,6 +188,32 @@ fn change_a_service_entry(bencher: Bencher<'_, '_>) {
     change(bencher, service_entry);
 }
 
+/// The worst case: the changed workload is one of 2,000 instances of one service.
+#[divan::bench]
+fn change_one_of_2000_instances(bencher: Bencher<'_, '_>) {
+    let pod = |i: usize, note: &str| {
+        pod(i * NAMESPACES, note).replace(&format!("app-{}", i * NAMESPACES % 1000), "big")
+    };
+    let mut all = resources();
+    all.retain(|r| &*r.meta().kind != "Pod");
+    all.extend((0..2000).flat_map(|i| read(&pod(i, "1"))));
+    all.extend(read(
+        "apiVersion: v1\nkind: Service\nmetadata: {name: big, namespace: ns-0}\n\
+         spec: {selector: {app: big}, ports: [{name: http, port: 80}]}\n",
+    ));
+    let world = World::from_resources(all, "1");
+    let host: Hostname = "big.ns-0.svc.cluster.local".parse().unwrap_or_else(|e| panic!("{e}"));
+    let big = world.registry().service(&host, "ns-0").cloned();
+    let count = big.map(|s| world.registry().instances(&s, 80, &Default::default()).len());
+    assert_eq!(count, Some(2000));
+    let changed = read(&pod(7, "2"));
+    bencher.with_inputs(|| changed.clone()).bench_values(|changed| {
+        let next = world.with(changed.into_iter().map(Change::Upsert), "2");
+        black_box(next.registry());
+        next
+    });
+}
+
 /// The reading of a registry by a compiler: every service that a namespace sees.
 #[divan::bench]
 fn walk_all_services(bencher: Bencher<'_, '_>) {

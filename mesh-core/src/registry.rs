@@ -57,7 +57,7 @@ use crate::node::Node;
 use crate::world::{Rank, World};
 use draft::{Declared, Instancer};
 use facet::{ServiceFacet, WorkloadFacet};
-use index::Index;
+use index::{Index, Links};
 use service::ServiceKey;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -72,6 +72,8 @@ pub const CLUSTER_DOMAIN: &str = "cluster.local";
 pub struct Registry {
     workloads: Index<WorkloadKey, Workload>,
     declared: Index<ServiceKey, Declared>,
+    /// Services by who their instances are.
+    serves: Links<ServiceKey>,
     /// EndpointSlices by namespace and service.
     slices: Index<Rank, Resource<EndpointSlice>>,
     /// The mesh's `defaultServiceExportTo` that services were derived with.
@@ -142,7 +144,7 @@ impl Registry {
         labels: &BTreeMap<String, String>,
     ) -> Vec<&Instance> {
         let Some(all) = self.served(service) else { return Vec::new() };
-        all.at(port).iter().filter(|i| labels_match(labels, &i.labels)).collect()
+        all.at(port).iter().map(Arc::as_ref).filter(|i| labels_match(labels, &i.labels)).collect()
     }
 
     /// The names that a service's port resolves by DNS, with the labels asked for: its endpoints' names
@@ -182,23 +184,24 @@ impl Registry {
 
     /// What a workload serves: each port of each service that it is an instance of.
     pub fn inbound(&self, workload: &Workload) -> Vec<&Inbound> {
-        let Some(key) = &workload.key else { return Vec::new() };
-        let declared = self.declared.with(ServiceFacet::ServedBy(key).facet());
-        let who = Instancer::Workload(key.clone());
-        declared.filter_map(|d| d.inbound.get(&who)).flatten().collect()
+        let who = workload.key.clone().map(Instancer::Workload);
+        who.map(|who| self.inbound_by(&who)).unwrap_or_default()
     }
 
-    /// What is served at an address that no workload declares.
-    fn inbound_at(&self, ip: IpAddr) -> impl Iterator<Item = &Inbound> {
-        let declared = self.declared.with(ServiceFacet::ServedAt(ip).facet());
-        declared.filter_map(move |d| d.inbound.get(&Instancer::Address(ip))).flatten()
+    fn inbound_by(&self, who: &Instancer) -> Vec<&Inbound> {
+        let declared = self.serves.with(who.facet()).filter_map(|key| self.declared.get(key));
+        let mut all = Vec::new();
+        for of in declared {
+            all.extend(of.inbound(who));
+        }
+        all
     }
 
     /// What the workload of a proxy serves, with the endpoints of its namespace that are written by address
     /// alone.
     pub fn inbound_of(&self, node: &Node) -> Vec<&Inbound> {
         let mut all = self.workload_of(node).map(|w| self.inbound(w)).unwrap_or_default();
-        for inbound in node.ips.iter().flat_map(|ip| self.inbound_at(*ip)) {
+        for inbound in node.ips.iter().flat_map(|ip| self.inbound_by(&Instancer::Address(*ip))) {
             if *inbound.service.namespace == *node.namespace && !all.contains(&inbound) {
                 all.push(inbound);
             }

@@ -15,7 +15,7 @@ use crate::model::cluster::DnsTarget;
 use crate::model::endpoint::Health;
 use crate::registry::workload::WorkloadKey;
 use crate::world::{Rank, World};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -23,8 +23,16 @@ use std::sync::Arc;
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Declared {
     pub(super) services: Vec<Served>,
-    /// What its instances serve, by the instance.
-    pub(super) inbound: HashMap<Instancer, Vec<Inbound>>,
+    /// What its instances serve, in the order of facets: those of one instance stand together.
+    serving: Vec<Serving>,
+}
+
+/// What an instance serves.
+#[derive(Debug, PartialEq)]
+struct Serving {
+    facet: Facet,
+    who: Instancer,
+    inbound: Inbound,
 }
 
 /// A service and where it is served.
@@ -34,17 +42,43 @@ pub(super) struct Served {
     pub(super) instances: Instances,
 }
 
-/// Who is an instance.
+/// Who is an instance; its hash is the facet that a service's [`Declared`] is linked by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Instancer {
+    /// This workload.
     Workload(WorkloadKey),
+    /// This address, where no workload is declared.
     Address(IpAddr),
+}
+
+impl Instancer {
+    pub(super) fn facet(&self) -> Facet {
+        Facet::of(self)
+    }
 }
 
 impl Declared {
     /// All of its services have the same resource, selector and provider.
     pub(super) fn first(&self) -> Option<&Arc<Service>> {
         self.services.first().map(|s| &s.service)
+    }
+
+    /// What an instance serves.
+    pub(super) fn inbound<'a, 'w>(
+        &'a self,
+        who: &'w Instancer,
+    ) -> impl Iterator<Item = &'a Inbound> + use<'a, 'w> {
+        let facet = who.facet();
+        let from = self.serving.partition_point(|s| s.facet < facet);
+        let all = self.serving.get(from..).unwrap_or_default().iter();
+        all.take_while(move |s| s.facet == facet).filter(move |s| s.who == *who).map(|s| &s.inbound)
+    }
+
+    /// Who its instances are, in order and each once.
+    pub(super) fn links(&self) -> Vec<Facet> {
+        let mut links: Vec<Facet> = self.serving.iter().map(|s| s.facet).collect();
+        links.dedup();
+        links
     }
 }
 
@@ -148,11 +182,7 @@ impl<'a> Draft<'a> {
             let inbound = Inbound { service: service.clone(), port, target: target.port() };
             let who = workload.and_then(|w| w.key.clone());
             let who = who.map_or(Instancer::Address(target.ip()), Instancer::Workload);
-            let list = self.declared.inbound.entry(who).or_default();
-            let same = |i: &Inbound| (i.service.nth, i.port, i.target) == (service.nth, port, target.port());
-            if !list.iter().any(same) {
-                list.push(inbound);
-            }
+            self.declared.serving.push(Serving { facet: who.facet(), who, inbound });
         }
         if let Some(instances) = self.instances(service) {
             instances.add(port, instance);
@@ -197,10 +227,16 @@ impl<'a> Draft<'a> {
         }
         let declares = ServiceFacet::Declares(first.provider, &first.namespace, &first.name);
         self.facets.push(declares.facet());
-        self.facets.extend(self.declared.inbound.keys().map(|who| match who {
-            Instancer::Workload(key) => ServiceFacet::ServedBy(key).facet(),
-            Instancer::Address(ip) => ServiceFacet::ServedAt(*ip).facet(),
-        }));
+        let mut serving = std::mem::take(&mut self.declared.serving);
+        serving.sort_by_key(|s| s.facet);
+        for one in serving {
+            // Two endpoints at one place serve the same once.
+            let own = self.declared.serving.iter().rev().take_while(|s| s.facet == one.facet);
+            let what = |s: &Serving| (s.inbound.service.nth, s.inbound.port, s.inbound.target);
+            if !own.into_iter().any(|s| s.who == one.who && what(s) == what(&one)) {
+                self.declared.serving.push(one);
+            }
+        }
         Some(Finished { key: first.key.clone(), declared: self.declared, facets: self.facets })
     }
 }

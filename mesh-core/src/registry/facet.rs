@@ -1,7 +1,6 @@
 //! What workloads and services are found by.
 
 use super::index::Facet;
-use super::workload::WorkloadKey;
 use super::{Provider, Workload};
 use crate::hostname::Hostname;
 use std::net::IpAddr;
@@ -48,10 +47,6 @@ pub(super) enum ServiceFacet<'a> {
     Refers(&'a str, IpAddr),
     /// Their endpoints refer to a workload by namespace and name.
     RefersTo(&'a str, &'a str),
-    /// One of their instances is this workload.
-    ServedBy(&'a WorkloadKey),
-    /// One of their instances is at this address, where no workload is declared.
-    ServedAt(IpAddr),
 }
 
 impl ServiceFacet<'_> {

@@ -19,11 +19,11 @@ impl Facet {
     }
 }
 
-/// Values by key, and keys by facet.
+/// Values by key and by facet.
 #[derive(Debug, PartialEq)]
 pub(super) struct Index<K: Ord + Clone, V> {
     values: OrdMap<K, Indexed<V>>,
-    facets: OrdSet<(Facet, K)>,
+    found: OrdMap<(Facet, K), Arc<V>>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -41,13 +41,13 @@ impl<V> Clone for Indexed<V> {
 
 impl<K: Ord + Clone, V> Clone for Index<K, V> {
     fn clone(&self) -> Self {
-        Self { values: self.values.clone(), facets: self.facets.clone() }
+        Self { values: self.values.clone(), found: self.found.clone() }
     }
 }
 
 impl<K: Ord + Clone, V> Default for Index<K, V> {
     fn default() -> Self {
-        Self { values: OrdMap::new(), facets: OrdSet::new() }
+        Self { values: OrdMap::new(), found: OrdMap::new() }
     }
 }
 
@@ -64,30 +64,64 @@ impl<K: Ord + Clone, V> Index<K, V> {
     /// The values with a facet, in the order of their keys, and perhaps some without it.
     pub(super) fn with(&self, facet: Facet) -> impl Iterator<Item = &Arc<V>> {
         let from = (Bound::Included(&First(facet)), Bound::Unbounded);
-        let keys = self.facets.range::<_, First>(from).take_while(move |(f, _)| *f == facet);
-        keys.filter_map(|(_, key)| self.get(key))
+        let found = self.found.range::<_, First>(from);
+        found.take_while(move |((f, _), _)| *f == facet).map(|(_, value)| value)
     }
 
-    /// Puts a value in the place of the one with its key. Facets that both have are not touched.
-    pub(super) fn insert(&mut self, key: K, value: Arc<V>, mut facets: Vec<Facet>) {
+    /// Puts a value in the place of the one with its key, which it returns.
+    pub(super) fn insert(&mut self, key: K, value: Arc<V>, mut facets: Vec<Facet>) -> Option<Arc<V>> {
         facets.sort_unstable();
         facets.dedup();
-        let before = self.values.get(&key).map(|i| i.facets.clone()).unwrap_or_default();
-        for gone in before.iter().filter(|f| facets.binary_search(f).is_err()) {
-            self.facets.remove(&(*gone, key.clone()));
+        for facet in &facets {
+            self.found.insert((*facet, key.clone()), value.clone());
         }
-        for new in facets.iter().filter(|f| before.binary_search(f).is_err()) {
-            self.facets.insert((*new, key.clone()));
+        let old = self.values.insert(key.clone(), Indexed { value, facets: facets.as_slice().into() })?;
+        for gone in old.facets.iter().filter(|f| facets.binary_search(f).is_err()) {
+            self.found.remove(&(*gone, key.clone()));
         }
-        self.values.insert(key, Indexed { value, facets: facets.into() });
+        Some(old.value)
     }
 
     pub(super) fn remove(&mut self, key: &K) -> Option<Arc<V>> {
         let Indexed { value, facets } = self.values.remove(key)?;
         for facet in facets.iter() {
-            self.facets.remove(&(*facet, key.clone()));
+            self.found.remove(&(*facet, key.clone()));
         }
         Some(value)
+    }
+}
+
+/// Keys by facet alone, for what has so many facets that a change must not touch all of them.
+#[derive(Debug, PartialEq)]
+pub(super) struct Links<K: Ord + Clone>(OrdSet<(Facet, K)>);
+
+impl<K: Ord + Clone> Clone for Links<K> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<K: Ord + Clone> Default for Links<K> {
+    fn default() -> Self {
+        Self(OrdSet::new())
+    }
+}
+
+impl<K: Ord + Clone> Links<K> {
+    /// The keys with a facet in their order, and perhaps some without it.
+    pub(super) fn with(&self, facet: Facet) -> impl Iterator<Item = &K> {
+        let from = (Bound::Included(&First(facet)), Bound::Unbounded);
+        self.0.range::<_, First>(from).take_while(move |(f, _)| *f == facet).map(|(_, key)| key)
+    }
+
+    /// Gives a key other facets, both in order and each once. What stays is not touched.
+    pub(super) fn replace(&mut self, key: &K, old: &[Facet], new: &[Facet]) {
+        for gone in old.iter().filter(|f| new.binary_search(f).is_err()) {
+            self.0.remove(&(*gone, key.clone()));
+        }
+        for added in new.iter().filter(|f| old.binary_search(f).is_err()) {
+            self.0.insert((*added, key.clone()));
+        }
     }
 }
 
@@ -121,8 +155,17 @@ mod tests {
                 (0_u16..200, proptest::option::of(proptest::collection::vec(0_u8..8, 0..4))), 0..400),
         ) {
             let mut index = Index::default();
-            let mut model = BTreeMap::new();
+            let mut links = Links::default();
+            let mut model: BTreeMap<u16, Vec<u8>> = BTreeMap::new();
+            let sorted = |facets: &[u8]| {
+                let mut all: Vec<Facet> = facets.iter().map(Facet::of).collect();
+                all.sort_unstable();
+                all.dedup();
+                all
+            };
             for (key, change) in changes {
+                let old = sorted(model.get(&key).map_or(&[][..], Vec::as_slice));
+                links.replace(&key, &old, &sorted(change.as_deref().unwrap_or_default()));
                 match change {
                     Some(facets) => {
                         let all = facets.iter().map(Facet::of).collect();
@@ -141,7 +184,8 @@ mod tests {
             for facet in 0..8_u8 {
                 let found: Vec<u16> = index.with(Facet::of(facet)).map(|v| v.0).collect();
                 let has = model.iter().filter(|(_, f)| f.contains(&facet)).map(|(k, _)| *k);
-                prop_assert_eq!(found, has.collect::<Vec<_>>());
+                prop_assert_eq!(&found, &has.collect::<Vec<_>>());
+                prop_assert_eq!(found, links.with(Facet::of(facet)).copied().collect::<Vec<_>>());
             }
         }
     }

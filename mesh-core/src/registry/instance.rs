@@ -54,18 +54,18 @@ pub(super) struct Named {
 /// The instances of one service, by port.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Instances {
-    by_port: HashMap<u16, Vec<Instance>>,
+    by_port: HashMap<u16, Vec<Arc<Instance>>>,
     named: HashMap<u16, Vec<Named>>,
 }
 
 impl Instances {
     /// Of one port.
-    pub fn at(&self, port: u16) -> &[Instance] {
+    pub fn at(&self, port: u16) -> &[Arc<Instance>] {
         self.by_port.get(&port).map_or(&[], Vec::as_slice)
     }
 
     pub(super) fn add(&mut self, port: u16, instance: Instance) {
-        self.by_port.entry(port).or_default().push(instance);
+        self.by_port.entry(port).or_default().push(Arc::new(instance));
     }
 
     pub(super) fn add_named(&mut self, port: u16, named: Named) {

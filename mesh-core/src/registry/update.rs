@@ -2,7 +2,7 @@
 //!
 //! A registry from scratch is the empty one after the change that adds everything, so there is one way only.
 
-use super::draft::Draft;
+use super::draft::{Draft, Finished};
 use super::facet::{ServiceFacet, WorkloadFacet};
 use super::index::Facet;
 use super::workload::WorkloadKey;
@@ -160,11 +160,15 @@ impl Registry {
             }
         };
         let after = draft.and_then(Draft::finish);
-        if let Some(before) = before.filter(|b| after.as_ref().is_none_or(|a| a.key != *b)) {
-            self.declared.remove(&before);
+        if let Some(before) = before.filter(|b| after.as_ref().is_none_or(|a| a.key != *b))
+            && let Some(old) = self.declared.remove(&before)
+        {
+            self.serves.replace(&before, &old.links(), &[]);
         }
-        if let Some(after) = after {
-            self.declared.insert(after.key, Arc::new(after.declared), after.facets);
+        if let Some(Finished { key, declared, facets }) = after {
+            let new = declared.links();
+            let old = self.declared.insert(key.clone(), Arc::new(declared), facets);
+            self.serves.replace(&key, &old.map(|o| o.links()).unwrap_or_default(), &new);
         }
     }
 }

@@ -226,3 +226,15 @@ fn a_finding_inside_of_a_config_map_points_into_the_file() {
     assert_eq!((marked(&finding), place(&finding)), ("trustDomian", (8, 5)));
     assert!(crate::diagnostic::text(&[finding], Color::Never).contains("8 |     trustDomian: y\n"));
 }
+
+#[test]
+fn what_many_resources_have_in_common_is_one_text_in_memory() {
+    let text = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\n---\napiVersion: v1\nkind: Service\n\
+                metadata: {name: b, namespace: default}\n";
+    let parsed = resources("a.yaml", text, &Limits::default());
+    let metas: Vec<_> = parsed.outcomes.iter().map(|o| &o.meta).collect();
+    let [a, b] = metas.as_slice() else { panic!("{metas:?}") };
+    for (a, b) in [(&a.version, &b.version), (&a.kind, &b.kind), (&a.namespace, &b.namespace)] {
+        assert!(Arc::ptr_eq(a, b), "{a}");
+    }
+}
