@@ -2,7 +2,7 @@
 
 use super::report::Report;
 use crate::api::MeshConfig;
-use crate::api::kubernetes::{ConfigMap, EndpointSlice, Endpoints, Service};
+use crate::api::kubernetes::{ConfigMap, EndpointSlice, Endpoints, Secret, Service};
 use crate::diagnostic::{Finding, code};
 use crate::identity::{InvalidTrustDomain, TrustDomain};
 use crate::yaml::{InMeshConfig, mesh_config, transplant};
@@ -78,6 +78,33 @@ pub(super) fn endpoint_slice(slice: &EndpointSlice, report: &mut Report<'_>) {
             ip(address, &format!("endpoints[{e}].addresses[{i}]"), report);
         }
     }
+}
+
+/// What is no base64 is named by its key only: a message never repeats a secret.
+pub(super) fn secret(secret: &Secret, report: &mut Report<'_>) {
+    for key in secret.data.iter().filter(|(_, text)| text.decoded().is_none()).map(|(key, _)| key) {
+        let help = "encode it, or write it under stringData as it is";
+        report.refuse(&format!("data.{key}"), "not base64", help);
+    }
+    for (field, keys) in [("data", secret.data.keys()), ("stringData", secret.string_data.keys())] {
+        for key in keys.filter(|key| !is_key(key)) {
+            let help = "a key has letters, digits, '-', '_' and '.', at most 253";
+            report.refuse(&format!("{field}.{key}"), format!("{key:?} is not a legal key"), help);
+        }
+    }
+    if secret.kind == "kubernetes.io/tls" {
+        for key in ["tls.crt", "tls.key"] {
+            if !secret.data.contains_key(key) && !secret.string_data.contains_key(key) {
+                let help = "write the certificate chain and its key in PEM, or another type";
+                report.refuse("data", format!("a Secret of type kubernetes.io/tls needs {key}"), help);
+            }
+        }
+    }
+}
+
+fn is_key(key: &str) -> bool {
+    let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    (1..=253).contains(&key.len()) && key.bytes().all(legal) && !matches!(key, "." | "..")
 }
 
 fn ip(text: &str, path: &str, report: &mut Report<'_>) {
