@@ -25,6 +25,8 @@ mod l4_route;
 mod name;
 mod policy;
 mod route;
+#[cfg(test)]
+mod tests;
 
 pub(super) use gateway::{gateway, gateway_class, listener_set};
 pub(super) use http_route::{grpc_route, http_route};

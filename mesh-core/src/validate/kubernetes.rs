@@ -89,7 +89,7 @@ pub(super) fn secret(secret: &Secret, report: &mut Report<'_>) {
     for (field, keys) in [("data", secret.data.keys()), ("stringData", secret.string_data.keys())] {
         for key in keys.filter(|key| !is_key(key)) {
             let help = "a key has letters, digits, '-', '_' and '.', at most 253";
-            report.refuse(&format!("{field}.{key}"), format!("{key:?} is not a legal key"), help);
+            report.refuse_key(&format!("{field}.{key}"), format!("{key:?} is not a legal key"), help);
         }
     }
     if secret.kind == "kubernetes.io/tls" {

@@ -69,7 +69,7 @@ fn blot_node(text: &str, secret: &Node, out: &mut [u8]) {
     kept.append(&mut blotted);
     kept.sort_by_key(|r| r.start);
     let mut at = from;
-    for range in kept.into_iter().chain([to..to]) {
+    for range in kept.into_iter().chain(std::iter::once(to..to)) {
         blot_comments(text, at..range.start.max(at), out);
         at = at.max(range.end);
     }

@@ -1,3 +1,5 @@
+mod gateway_api;
+
 use super::*;
 use crate::api::MeshConfig;
 use crate::api::value::Span;

@@ -120,6 +120,8 @@ fn listener(listener: &Listener, path: &str, report: &mut Report<'_>) {
                 report.refuse(&at("tls"), "protocol TLS without tls", help);
             }
         }
+        // Istio's own: a waypoint's.
+        "HBONE" => {}
         "" => report.refuse(&at("protocol"), "the protocol is missing", PROTOCOLS),
         _ => unknown_protocol(&listener.protocol, &at("protocol"), report),
     }

@@ -32,7 +32,11 @@ impl Report<'_> {
             || !kind.starts_with(|c: char| c.is_ascii_alphabetic())
             || kind.ends_with('-')
         {
-            self.refuse(&path, format!("{kind:?} is not a kind"), "name the kind, such as Service");
+            self.refuse(
+                &path,
+                format!("{kind:?} is not a kind"),
+                "name the kind without its group and version, such as Service",
+            );
         }
     }
 
@@ -137,7 +141,7 @@ impl Report<'_> {
     pub(super) fn at_most(&mut self, path: &str, len: usize, most: usize, what: &str) {
         if len > most {
             let message = format!("{len} {what}s; there may be {most}");
-            self.refuse(path, message, "split the resource in two");
+            self.refuse(path, message, format!("keep {most}, or split the resource in two"));
         }
     }
 
@@ -154,7 +158,7 @@ impl Report<'_> {
         self.at_most(path, all.len(), most, "entry");
         for key in all.keys().filter(|key| !is_qualified_key(key)) {
             let help = "a key is a name of at most 63 letters, digits, '-', '_' and '.', perhaps behind a domain and '/'";
-            self.refuse(&format!("{path}.{key}"), format!("{key:?} is not a legal key"), help);
+            self.refuse_key(&format!("{path}.{key}"), format!("{key:?} is not a legal key"), help);
         }
     }
 }
