@@ -231,7 +231,7 @@ impl fmt::Debug for SourceMap {
     /// Without the text, which is that of a whole file.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut map = f.debug_struct("SourceMap");
-        map.field("file", &self.file).field("fields", &self.spans.len()).finish_non_exhaustive()
+        map.field("file", &self.file).field("bytes", &self.text.len()).finish_non_exhaustive()
     }
 }
 

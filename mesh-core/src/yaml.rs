@@ -77,10 +77,9 @@ pub fn documents(file: &str, text: &str, limits: &Limits) -> Documents {
         out.findings.push(Finding::error(code::SYNTAX, message).within(&source, None));
         return out;
     }
-    let text: Arc<str> = text.into();
-    let (roots, errors) = tree::read(&text, limits);
+    let (roots, errors) = tree::read(text, limits);
     // What diagnostics quote from, and all that stays of the text.
-    let text = blot::secrets(&text, &roots).map_or(text, Arc::from);
+    let text: Arc<str> = blot::secrets(text, limits.depth).map_or_else(|| text.into(), Into::into);
     for root in roots {
         for item in items(root) {
             out.documents.push(document(&file, &text, &item));

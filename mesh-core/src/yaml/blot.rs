@@ -2,72 +2,207 @@
 //!
 //! The text is what diagnostics quote from. A line of it may hold a secret though the finding is about something
 //! else: all of a document may stand in one line, and so may its neighbour. So the text itself is blotted, not
-//! what is shown of it.
+//! what is shown of it. Names of fields stay, since places are found by them.
 //!
 //! Of a Secret that can be read, all values go but those of its kind and metadata, and comments with them. Of a
 //! part of the file that cannot be read and that may be a Secret, all goes but what looks like the names of fields.
+//!
+//! A file without the word `Secret` costs a search; another is read once more here, part by part, so that what is
+//! wrong with one part leaves the others readable.
 
-use super::tree::{Content, Node};
-use serde_json::Value;
+use serde_saphyr::granit_parser::{Event, Parser, ScanError, Span, StrInput, options};
 use std::ops::Range;
 
 /// The text without secrets; `None` if it has none.
-pub(super) fn secrets(text: &str, roots: &[Node]) -> Option<String> {
+pub(super) fn secrets(text: &str, depth: usize) -> Option<String> {
     if !text.contains("Secret") {
         return None;
     }
     let mut out = text.as_bytes().to_vec();
     let mut found = false;
-    for root in roots {
-        for secret in secrets_of(root) {
-            found = true;
-            blot_node(text, secret, &mut out);
-        }
-    }
     for part in parts(text) {
-        let is_read = roots.iter().any(|root| part.contains(&start_of(root)));
         let content = text.get(part.clone()).unwrap_or_default();
-        if !is_read && may_be_secret(content) {
-            found = true;
-            blot_unread(content, part.start, &mut out);
+        if !may_be_secret(content) {
+            continue;
+        }
+        match read(content, part.start, depth) {
+            Some(roots) => {
+                for secret in roots.iter().flat_map(|root| secrets_of(root, false)) {
+                    found = true;
+                    blot_value(text, secret, &mut out);
+                }
+            }
+            None => {
+                found = true;
+                blot_unread(content, part.start, &mut out);
+            }
         }
     }
     // Only whole characters are blotted, so the rest is text still.
     found.then(|| String::from_utf8(out).unwrap_or_default())
 }
 
-/// The Secrets of a document: itself, or the items of a list of any kind.
-fn secrets_of(root: &Node) -> Vec<&Node> {
-    let kind = |node: &Node| match node.field("kind").map(|n| &n.content) {
-        Some(Content::Scalar(Value::String(kind))) => kind.clone(),
-        _ => String::new(),
-    };
-    if kind(root) == "Secret" {
-        return vec![root];
-    }
-    let of_secrets = kind(root) == "SecretList";
-    match root.field("items").map(|n| &n.content) {
-        Some(Content::List(items)) => {
-            items.iter().filter(|item| of_secrets || kind(item) == "Secret").collect()
+/// The parts of a file that are read one by one: objects of JSON one after another, or what lies between the lines
+/// that part documents.
+fn parts(text: &str) -> Vec<Range<usize>> {
+    let mut parts = Vec::new();
+    let mut start = 0;
+    if text.trim_start().starts_with('{') {
+        let mut objects = serde_json::Deserializer::from_str(text).into_iter::<serde::de::IgnoredAny>();
+        while let Some(Ok(_)) = objects.next() {
+            parts.push(start..objects.byte_offset());
+            start = objects.byte_offset();
         }
-        _ => Vec::new(),
+    }
+    let mut at = start;
+    for line in text.get(start..).unwrap_or_default().split_inclusive('\n') {
+        if line.starts_with("---") || line.starts_with("...") {
+            parts.push(start..at);
+            start = at;
+        }
+        at += line.len();
+    }
+    parts.push(start..at);
+    parts
+}
+
+fn may_be_secret(part: &str) -> bool {
+    part.contains("kind") && part.contains("Secret")
+}
+
+/// A value, as far as it matters here.
+enum Value {
+    Scalar {
+        text: String,
+        range: Range<usize>,
+    },
+    List(Vec<Value>),
+    Map(Vec<Field>),
+    /// What it repeats stands elsewhere.
+    Alias,
+}
+
+struct Field {
+    name: String,
+    range: Range<usize>,
+    value: Value,
+}
+
+impl Value {
+    fn field(&self, name: &str) -> Option<&Value> {
+        match self {
+            Self::Map(fields) => fields.iter().find(|f| f.name == name).map(|f| &f.value),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a Secret, or does not say here what it is: its kind may come by an alias or a merge. Of the
+    /// kinds of a document that says it twice, which is an error, each counts.
+    fn may_be_secret(&self) -> bool {
+        let Self::Map(fields) = self else { return false };
+        let mut kinds = fields.iter().filter(|f| f.name == "kind").map(|f| &f.value);
+        let (mut said, mut secret) = (false, false);
+        for kind in &mut kinds {
+            if let Self::Scalar { text, .. } = kind {
+                said = true;
+                secret |= text == "Secret";
+            }
+        }
+        secret || !said
     }
 }
 
-fn blot_node(text: &str, secret: &Node, out: &mut [u8]) {
-    let mut kept = Vec::new();
-    let mut blotted = Vec::new();
+/// The documents of a part; `None` if it cannot be read.
+fn read(part: &str, offset: usize, depth: usize) -> Option<Vec<Value>> {
+    let options = options! {
+        flow_nesting_limit: depth,
+        block_nesting_limit: depth,
+        simple_key_max_lookahead: 4096,
+        emit_comments: false,
+    };
+    let mut reader = Reader { parser: Parser::new_from_str_with_options(part, options), offset };
+    let mut roots = Vec::new();
+    loop {
+        match reader.next()? {
+            (Event::StreamEnd, _) => return Some(roots),
+            (Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd, _) => {}
+            (event, range) => roots.push(reader.value(event, range)?),
+        }
+    }
+}
+
+struct Reader<'t> {
+    parser: Parser<'t, StrInput<'t>>,
+    offset: usize,
+}
+
+impl<'t> Reader<'t> {
+    fn next(&mut self) -> Option<(Event<'t>, Range<usize>)> {
+        let next: Option<Result<(Event<'t>, Span), ScanError>> = self.parser.next_event();
+        let (event, span) = next?.ok()?;
+        let start = span.start.byte_offset()?;
+        let end = span.end.byte_offset().unwrap_or(start).max(start);
+        Some((event, self.offset + start..self.offset + end))
+    }
+
+    /// The parser bounds how deep values lie, so recursion is safe.
+    fn value(&mut self, event: Event<'t>, range: Range<usize>) -> Option<Value> {
+        match event {
+            Event::Scalar(text, ..) => Some(Value::Scalar { text: text.into_owned(), range }),
+            Event::Alias(_) => Some(Value::Alias),
+            Event::SequenceStart(..) => {
+                let mut items = Vec::new();
+                loop {
+                    match self.next()? {
+                        (Event::SequenceEnd, _) => return Some(Value::List(items)),
+                        (event, range) => items.push(self.value(event, range)?),
+                    }
+                }
+            }
+            Event::MappingStart(..) => {
+                let mut fields: Vec<Field> = Vec::new();
+                loop {
+                    match self.next()? {
+                        (Event::MappingEnd, _) => return Some(Value::Map(fields)),
+                        (Event::Scalar(name, ..), range) => {
+                            let (event, at) = self.next()?;
+                            let value = self.value(event, at)?;
+                            fields.push(Field { name: name.into_owned(), range, value });
+                        }
+                        _ => return None,
+                    }
+                }
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The Secrets of a document: itself, or the items of a list, and of lists in it.
+fn secrets_of(document: &Value, in_list_of_secrets: bool) -> Vec<&Value> {
+    if let Value::List(items) = document {
+        return items.iter().flat_map(|item| secrets_of(item, in_list_of_secrets)).collect();
+    }
+    if in_list_of_secrets || document.may_be_secret() {
+        return vec![document];
+    }
+    let of_secrets =
+        matches!(document.field("kind"), Some(Value::Scalar { text, .. }) if text == "SecretList");
+    document.field("items").map(|items| secrets_of(items, of_secrets)).unwrap_or_default()
+}
+
+fn blot_value(text: &str, secret: &Value, out: &mut [u8]) {
+    let (mut kept, mut blotted) = (Vec::new(), Vec::new());
     sort(secret, &mut Vec::new(), &mut kept, &mut blotted);
-    let all = kept.iter().chain(&blotted);
-    let from = all.clone().map(|r| r.start).min().unwrap_or(secret.span.start);
-    let last = all.map(|r| r.end).max().unwrap_or(from);
-    let to = text.get(last..).and_then(|rest| rest.find('\n')).map_or(text.len(), |at| last + at);
     for range in &blotted {
         blot(text, range.clone(), out);
     }
     // What lies between values is punctuation and comments.
     kept.append(&mut blotted);
     kept.sort_by_key(|r| r.start);
+    let from = kept.first().map_or(0, |r| r.start);
+    let last = kept.iter().map(|r| r.end).max().unwrap_or(from);
+    let to = text.get(last..).and_then(|rest| rest.find('\n')).map_or(text.len(), |at| last + at);
     let mut at = from;
     for range in kept.into_iter().chain(std::iter::once(to..to)) {
         blot_comments(text, at..range.start.max(at), out);
@@ -76,33 +211,31 @@ fn blot_node(text: &str, secret: &Node, out: &mut [u8]) {
 }
 
 /// Which parts of a Secret's text may be shown, and which not.
-fn sort<'n>(
-    node: &'n Node,
-    path: &mut Vec<&'n str>,
+fn sort<'v>(
+    value: &'v Value,
+    path: &mut Vec<&'v str>,
     kept: &mut Vec<Range<usize>>,
     blotted: &mut Vec<Range<usize>>,
 ) {
-    match &node.content {
-        Content::Scalar(_) => {
+    match value {
+        Value::Alias => {}
+        Value::Scalar { range, .. } => {
             let harmless = matches!(
                 path.as_slice(),
                 ["apiVersion" | "kind" | "type" | "immutable"]
                     | ["metadata", "name" | "namespace" | "generateName" | "creationTimestamp"]
                     | ["metadata", "labels", _]
             );
-            let range = node.span.start..node.span.end;
-            if harmless { kept.push(range) } else { blotted.push(range) }
+            if harmless { kept.push(range.clone()) } else { blotted.push(range.clone()) }
         }
-        Content::List(items) => {
+        Value::List(items) => {
             path.push("[]");
-            for item in items {
-                sort(item, path, kept, blotted);
-            }
+            items.iter().for_each(|item| sort(item, path, kept, blotted));
             path.pop();
         }
-        Content::Map(fields) => {
+        Value::Map(fields) => {
             for field in fields {
-                kept.push(field.span.start..field.span.end);
+                kept.push(field.range.clone());
                 path.push(&field.name);
                 sort(&field.value, path, kept, blotted);
                 path.pop();
@@ -114,38 +247,12 @@ fn sort<'n>(
 /// The comments of a text in which there are no values that are shown.
 fn blot_comments(text: &str, range: Range<usize>, out: &mut [u8]) {
     let mut start = range.start;
-    for line in text.get(range.clone()).unwrap_or_default().split_inclusive('\n') {
+    for line in text.get(range).unwrap_or_default().split_inclusive('\n') {
         if let Some(at) = line.find('#') {
             blot(text, start + at + 1..start + line.len(), out);
         }
         start += line.len();
     }
-}
-
-/// The parts of a file between the lines that part documents.
-fn parts(text: &str) -> Vec<Range<usize>> {
-    let mut parts = Vec::new();
-    let (mut start, mut at) = (0, 0);
-    for line in text.split_inclusive('\n') {
-        if line.starts_with("---") || line.starts_with("...") {
-            parts.push(start..at);
-            start = at;
-        }
-        at += line.len();
-    }
-    parts.push(start..at);
-    parts
-}
-
-fn start_of(root: &Node) -> usize {
-    match &root.content {
-        Content::Map(fields) => fields.first().map_or(root.span.start, |f| f.span.start),
-        _ => root.span.start,
-    }
-}
-
-fn may_be_secret(part: &str) -> bool {
-    part.lines().any(|line| line.contains("kind") && line.contains("Secret"))
 }
 
 fn blot_unread(part: &str, offset: usize, out: &mut [u8]) {
@@ -224,6 +331,15 @@ mod tests {
             "kind: Secret\ndata: {k: hunter\n",
             "kind: Secret\ndata:\n\tk: hunter\n",
             "kind: Secret\ndata: {k: !!int hunter}\n",
+            "{\"kind\": \"Pod\"} {\"kind\": \"Secret\", \"data\": {\"k\": \"hunter\"}}\n{\"kind\": \"Pod\"}",
+            "{\"kind\": \"Pod\"} {\"kind\": \"Secret\", \"data\": {\"k\": \"hunter\"}\n",
+            "--- {kind: Secret, data: {k: hunter}}\n",
+            "kind: List\nitems:\n- kind: List\n  items: [{kind: Secret, data: {k: hunter}}]\n",
+            "- {kind: Secret, data: {k: hunter}}\n",
+            "{kind: Pod, kind: Secret, data: {k: hunter}}\n",
+            "x: &k Secret\nkind: *k\ndata: {k: hunter}\n",
+            "x: &k {kind: Secret}\n<<: *k\ndata: {k: hunter}\n",
+            "kind: Secret\ndata: {? {a: b} : hunter}\n",
             "kind: Pod\n---\nkind: Secret\ndata:\n  k: hunter\n  k: hunter\n",
             "kind: Pod\n...\nkind: Secret\nstringData:\n  k: |\n   hunter\n  hunter\n",
         ] {
