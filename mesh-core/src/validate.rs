@@ -43,6 +43,7 @@ pub fn check(resource: &AnyResource) -> Findings {
         AnyResource::Service(r) => kubernetes::service(&r.spec, &mut report),
         AnyResource::Endpoints(r) => kubernetes::endpoints(&r.spec, &mut report),
         AnyResource::EndpointSlice(r) => kubernetes::endpoint_slice(&r.spec, &mut report),
+        AnyResource::Pod(r) => kubernetes::pod(&r.spec, &mut report),
         AnyResource::ConfigMap(r) => kubernetes::config_map(&r.spec, &mut report),
         AnyResource::Secret(r) => kubernetes::secret(&r.spec, &mut report),
         AnyResource::Ingress(r) => ingress::ingress(&r.spec, &mut report),
@@ -64,7 +65,6 @@ pub fn check(resource: &AnyResource) -> Findings {
         | AnyResource::EnvoyFilter(_)
         | AnyResource::Telemetry(_)
         | AnyResource::WasmPlugin(_)
-        | AnyResource::Pod(_)
         | AnyResource::Deployment(_)
         | AnyResource::StatefulSet(_)
         | AnyResource::DaemonSet(_)

@@ -112,11 +112,12 @@ impl Value {
     }
 }
 
-/// The documents of a part; `None` if it cannot be read.
+/// The documents of a part; `None` if it cannot be read, or not as what it is meant to be.
 fn read(part: &str, offset: usize, depth: usize) -> Option<Vec<Value>> {
     let options = options! {
         flow_nesting_limit: depth,
         block_nesting_limit: depth,
+        // As the reader of resources has it.
         simple_key_max_lookahead: 4096,
         emit_comments: false,
     };
@@ -126,7 +127,11 @@ fn read(part: &str, offset: usize, depth: usize) -> Option<Vec<Value>> {
         match reader.next()? {
             (Event::StreamEnd, _) => return Some(roots),
             (Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd, _) => {}
-            (event, range) => roots.push(reader.value(event, range)?),
+            (event, range) => match reader.value(event, range)? {
+                // What is meant to be a resource, but has become a text as a whole.
+                Value::Scalar { .. } => return None,
+                root => roots.push(root),
+            },
         }
     }
 }
@@ -371,5 +376,19 @@ mod tests {
         assert_eq!(secret.spec.get("k").unwrap().as_slice(), b"hunter");
         assert_eq!(secret.meta.annotations.keys().collect::<Vec<_>>(), ["kept"]);
         assert!(!format!("{parsed:?}").contains("hunter"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_stands_around_a_secret_it_goes_and_nothing_moves(
+            before in "([a-z:#{}\\[\\]'\"|>*&!?, -]|\n|---\n|ä){0,20}",
+            after in "([a-z:#{}\\[\\]'\"|>*&!?, -]|\n|---\n|ä){0,20}",
+        ) {
+            let text = format!("{before}\nkind: Secret\ndata:\n  k: HUNTER{after}");
+            let left = super::secrets(&text, 100).unwrap_or_else(|| text.clone());
+            let at = |t: &str| t.char_indices().filter(|(_, c)| c.is_whitespace()).map(|(i, _)| i).collect::<Vec<_>>();
+            proptest::prop_assert_eq!((left.len(), at(&left)), (text.len(), at(&text)));
+            proptest::prop_assert!(!left.contains("HUNTER"), "{}", left);
+        }
     }
 }
