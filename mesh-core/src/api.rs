@@ -8,6 +8,7 @@
 //! mesh does not honour yet is a finding of the compiler, never silence.
 
 pub mod extensions;
+pub mod gateway_api;
 pub mod kind;
 pub mod kubernetes;
 pub mod mesh;

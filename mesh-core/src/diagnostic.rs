@@ -212,7 +212,9 @@ impl fmt::Display for ResourceKey {
 }
 
 /// The text of one document and where each of its fields stands.
-#[derive(Clone, Debug, Default, PartialEq)]
+///
+/// What Secrets hold is blotted out of the text by the reader of YAML, so that no excerpt shows it.
+#[derive(Clone, Default, PartialEq)]
 pub struct SourceMap {
     /// The file, as the source names it.
     pub file: Arc<str>,
@@ -223,6 +225,14 @@ pub struct SourceMap {
     pub spans: BTreeMap<String, Span>,
     /// Spans of the names of fields by field path.
     pub keys: BTreeMap<String, Span>,
+}
+
+impl fmt::Debug for SourceMap {
+    /// Without the text, which is that of a whole file.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut map = f.debug_struct("SourceMap");
+        map.field("file", &self.file).field("bytes", &self.text.len()).finish_non_exhaustive()
+    }
 }
 
 impl SourceMap {

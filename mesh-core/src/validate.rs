@@ -11,6 +11,8 @@
 
 mod destination_rule;
 mod gateway;
+mod gateway_api;
+mod ingress;
 pub(crate) mod kubernetes;
 mod report;
 mod security;
@@ -41,14 +43,35 @@ pub fn check(resource: &AnyResource) -> Findings {
         AnyResource::Service(r) => kubernetes::service(&r.spec, &mut report),
         AnyResource::Endpoints(r) => kubernetes::endpoints(&r.spec, &mut report),
         AnyResource::EndpointSlice(r) => kubernetes::endpoint_slice(&r.spec, &mut report),
+        AnyResource::Pod(r) => kubernetes::pod(&r.spec, &mut report),
         AnyResource::ConfigMap(r) => kubernetes::config_map(&r.spec, &mut report),
+        AnyResource::Secret(r) => kubernetes::secret(&r.spec, &mut report),
+        AnyResource::Ingress(r) => ingress::ingress(&r.spec, &mut report),
+        AnyResource::IngressClass(r) => ingress::ingress_class(&r.spec, &mut report),
+        AnyResource::GatewayClass(r) => gateway_api::gateway_class(&r.spec, &mut report),
+        AnyResource::KubernetesGateway(r) => gateway_api::gateway(&r.spec, &mut report),
+        AnyResource::ListenerSet(r) => gateway_api::listener_set(&r.spec, &mut report),
+        AnyResource::XListenerSet(r) => gateway_api::listener_set(&r.spec.0, &mut report),
+        AnyResource::HttpRoute(r) => gateway_api::http_route(&r.spec, &mut report),
+        AnyResource::GrpcRoute(r) => gateway_api::grpc_route(&r.spec, &mut report),
+        AnyResource::TcpRoute(r) => gateway_api::tcp_route(&r.spec, &mut report),
+        AnyResource::UdpRoute(r) => gateway_api::udp_route(&r.spec, &mut report),
+        AnyResource::TlsRoute(r) => gateway_api::tls_route(&r.spec, &mut report),
+        AnyResource::ReferenceGrant(r) => gateway_api::reference_grant(&r.spec, &mut report),
+        AnyResource::BackendTlsPolicy(r) => gateway_api::backend_tls_policy(&r.spec, &mut report),
         // Read by shape alone: what they say is checked where they are honoured.
         AnyResource::WorkloadGroup(_)
         | AnyResource::ProxyConfig(_)
         | AnyResource::EnvoyFilter(_)
         | AnyResource::Telemetry(_)
         | AnyResource::WasmPlugin(_)
-        | AnyResource::Pod(_)
+        | AnyResource::Deployment(_)
+        | AnyResource::StatefulSet(_)
+        | AnyResource::DaemonSet(_)
+        | AnyResource::ReplicaSet(_)
+        | AnyResource::Job(_)
+        | AnyResource::CronJob(_)
+        | AnyResource::Node(_)
         | AnyResource::Namespace(_)
         | AnyResource::ServiceAccount(_) => {}
     }

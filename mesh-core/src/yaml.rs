@@ -8,6 +8,7 @@
 //! documents per file, `List` kinds, anchors, merge keys. A document that cannot be read never takes its
 //! neighbours along: reading resumes at the next `---`. All is bounded, since a file may be hostile.
 
+mod blot;
 mod resource;
 mod scalar;
 mod tree;
@@ -15,7 +16,7 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use resource::InMeshConfig;
+pub(crate) use resource::{InMeshConfig, is_subdomain};
 pub use resource::{Outcome, Parsed, mesh_config, resources, transplant};
 
 use crate::diagnostic::{Finding, SourceMap, Span, code};
@@ -76,8 +77,9 @@ pub fn documents(file: &str, text: &str, limits: &Limits) -> Documents {
         out.findings.push(Finding::error(code::SYNTAX, message).within(&source, None));
         return out;
     }
-    let text: Arc<str> = text.into();
-    let (roots, errors) = tree::read(&text, limits);
+    let (roots, errors) = tree::read(text, limits);
+    // What diagnostics quote from, and all that stays of the text.
+    let text: Arc<str> = blot::secrets(text, limits.depth).map_or_else(|| text.into(), Into::into);
     for root in roots {
         for item in items(root) {
             out.documents.push(document(&file, &text, &item));

@@ -16,3 +16,20 @@ fn every_kind_has_a_schema_that_names_its_versions_and_describes_its_fields() {
     let timeout = service.pointer("/definitions/HttpRoute/properties/timeout").unwrap();
     assert_eq!(timeout["description"], "From the end of the request to the end of the response.");
 }
+
+#[test]
+fn the_two_kinds_named_gateway_have_schemas_of_their_own() {
+    let istio = schema("networking.istio.io", "Gateway").unwrap();
+    let kubernetes = schema("gateway.networking.k8s.io", "Gateway").unwrap();
+    assert!(istio.pointer("/definitions/Gateway/properties/servers").is_some());
+    assert!(kubernetes.pointer("/definitions/Gateway/properties/servers").is_none());
+    assert!(kubernetes.pointer("/definitions/Gateway/properties/gatewayClassName").is_some());
+    assert_eq!(kubernetes.pointer("/properties/kind/const").unwrap(), "Gateway");
+}
+
+#[test]
+fn the_values_of_a_secret_are_texts() {
+    let secret = schema("", "Secret").unwrap();
+    let data = secret.pointer("/definitions/Secret/properties/data/additionalProperties/type").unwrap();
+    assert_eq!(data, "string");
+}

@@ -1,7 +1,14 @@
 //! Which kinds there are, and one type that holds a resource of any of them.
 
 use super::extensions::WasmPlugin;
-use super::kubernetes::{ConfigMap, EndpointSlice, Endpoints, Namespace, Pod, Service, ServiceAccount};
+use super::gateway_api::{
+    BackendTlsPolicy, Gateway as KubernetesGateway, GatewayClass, GrpcRoute, HttpRoute, ListenerSet,
+    ReferenceGrant, TcpRoute, TlsRoute, UdpRoute, XListenerSet,
+};
+use super::kubernetes::{
+    ConfigMap, CronJob, DaemonSet, Deployment, EndpointSlice, Endpoints, Ingress, IngressClass, Job,
+    Namespace, Node, Pod, ReplicaSet, Secret, Service, ServiceAccount, StatefulSet,
+};
 use super::networking::{
     DestinationRule, EnvoyFilter, Gateway, ProxyConfig, ServiceEntry, Sidecar, VirtualService, WorkloadEntry,
     WorkloadGroup,
@@ -83,13 +90,23 @@ impl fmt::Display for FieldError {
     }
 }
 
+/// The name of a kind: that of its type, unless another is written.
+macro_rules! name_of {
+    ($kind:ident) => {
+        stringify!($kind)
+    };
+    ($kind:ident $name:literal) => {
+        $name
+    };
+}
+
 macro_rules! kinds {
-    ($($kind:ident: $group:literal $versions:expr, $body:expr $(, cluster_scoped: $cluster:literal)?;)+) => {
-        /// A resource of any kind.
+    ($($kind:ident $(as $name:literal)?: $group:literal $versions:expr, $body:expr $(, cluster_scoped: $cluster:literal)?;)+) => {
+        /// A resource of any kind. The Gateway API's Gateway is, as in Istio's own code, `KubernetesGateway`.
         #[derive(Clone, Debug, PartialEq)]
         pub enum AnyResource {
             $(
-                #[doc = concat!("A ", stringify!($kind), ".")]
+                #[doc = concat!("A resource of kind ", name_of!($kind $($name)?), " of group `", $group, "`.")]
                 $kind(Arc<Resource<$kind>>),
             )+
         }
@@ -179,7 +196,7 @@ macro_rules! kinds {
         $(
             impl Kind for $kind {
                 const GROUP: &'static str = $group;
-                const KIND: &'static str = stringify!($kind);
+                const KIND: &'static str = name_of!($kind $($name)?);
                 const VERSIONS: &'static [&'static str] = $versions;
                 const BODY: Body = $body;
                 $(const CLUSTER_SCOPED: bool = $cluster;)?
@@ -196,6 +213,10 @@ macro_rules! kinds {
 }
 
 const SERVED: &[&str] = &["v1", "v1beta1", "v1alpha3"];
+
+/// Of the Gateway API. Older releases of it served more versions of a kind than the newest; all read alike.
+const V1_V1BETA1: &[&str] = &["v1", "v1beta1"];
+const V1_V1ALPHA2: &[&str] = &["v1", "v1alpha2"];
 
 kinds! {
     VirtualService: "networking.istio.io" SERVED, Body::Spec;
@@ -219,6 +240,27 @@ kinds! {
     Namespace: "" &["v1"], Body::LenientSpec, cluster_scoped: true;
     ServiceAccount: "" &["v1"], Body::LenientSpec;
     ConfigMap: "" &["v1"], Body::Document;
+    Secret: "" &["v1"], Body::Document;
+    Node: "" &["v1"], Body::Document, cluster_scoped: true;
+    Deployment: "apps" &["v1"], Body::LenientSpec;
+    StatefulSet: "apps" &["v1"], Body::LenientSpec;
+    DaemonSet: "apps" &["v1"], Body::LenientSpec;
+    ReplicaSet: "apps" &["v1"], Body::LenientSpec;
+    Job: "batch" &["v1"], Body::LenientSpec;
+    CronJob: "batch" &["v1"], Body::LenientSpec;
+    Ingress: "networking.k8s.io" &["v1"], Body::LenientSpec;
+    IngressClass: "networking.k8s.io" &["v1"], Body::LenientSpec, cluster_scoped: true;
+    GatewayClass: "gateway.networking.k8s.io" V1_V1BETA1, Body::Spec, cluster_scoped: true;
+    KubernetesGateway as "Gateway": "gateway.networking.k8s.io" V1_V1BETA1, Body::Spec;
+    HttpRoute as "HTTPRoute": "gateway.networking.k8s.io" V1_V1BETA1, Body::Spec;
+    GrpcRoute as "GRPCRoute": "gateway.networking.k8s.io" V1_V1ALPHA2, Body::Spec;
+    TcpRoute as "TCPRoute": "gateway.networking.k8s.io" V1_V1ALPHA2, Body::Spec;
+    UdpRoute as "UDPRoute": "gateway.networking.k8s.io" V1_V1ALPHA2, Body::Spec;
+    TlsRoute as "TLSRoute": "gateway.networking.k8s.io" &["v1", "v1alpha3", "v1alpha2"], Body::Spec;
+    ReferenceGrant: "gateway.networking.k8s.io" &["v1", "v1beta1", "v1alpha2"], Body::Spec;
+    BackendTlsPolicy as "BackendTLSPolicy": "gateway.networking.k8s.io" &["v1", "v1alpha3"], Body::Spec;
+    ListenerSet: "gateway.networking.k8s.io" &["v1"], Body::Spec;
+    XListenerSet: "gateway.networking.x-k8s.io" &["v1alpha1"], Body::Spec;
 }
 
 /// What is known of a kind, if the mesh reads it.

@@ -3,18 +3,26 @@
 pub mod config_map;
 pub mod endpoint_slice;
 pub mod endpoints;
+pub mod ingress;
 pub mod namespace;
+pub mod node;
 pub mod pod;
+pub mod secret;
 pub mod service;
 pub mod service_account;
+pub mod workload;
 
 pub use config_map::ConfigMap;
 pub use endpoint_slice::EndpointSlice;
 pub use endpoints::Endpoints;
+pub use ingress::{Ingress, IngressClass};
 pub use namespace::Namespace;
+pub use node::Node;
 pub use pod::Pod;
+pub use secret::Secret;
 pub use service::Service;
 pub use service_account::ServiceAccount;
+pub use workload::{CronJob, DaemonSet, Deployment, Job, ReplicaSet, StatefulSet};
 
 use serde::Deserialize;
 

@@ -5,6 +5,8 @@ use super::peer::PeerModes;
 use super::report::Report;
 use super::unsupported::report_unsupported;
 use super::virtual_hosts::Virtuals;
+use crate::api::gateway_api;
+use crate::api::kubernetes::ingress::GROUP as INGRESS_GROUP;
 use crate::api::kubernetes::{ConfigMap, Service as KubernetesService};
 use crate::api::networking::sidecar::{CaptureMode, EgressListener, OutboundMode, OutboundTrafficPolicy};
 use crate::api::networking::{
@@ -226,6 +228,14 @@ impl<'w> Scope<'w> {
         }
         if let Some(config) = self.world.get::<ConfigMap>("istio-system", "istio") {
             self.uses(config);
+        }
+        // What enters the mesh is every gateway's business, what is routed in a namespace that of its proxies.
+        for resource in self.world.iter() {
+            let meta = resource.meta();
+            let near = self.node.kind == NodeKind::Router || *meta.namespace == *self.node.namespace;
+            if near && matches!(&*meta.group, gateway_api::GROUP | gateway_api::X_GROUP | INGRESS_GROUP) {
+                report_unsupported(resource, self.mesh, report);
+            }
         }
         for (group, kind, namespace, name) in self.used.borrow().iter() {
             if let Some(resource) = self.world.find(group, kind, namespace, name) {

@@ -6,6 +6,7 @@ mod findings;
 mod gateway;
 mod grpc;
 mod inbound;
+mod kinds;
 mod outbound;
 mod rbac;
 mod routes;

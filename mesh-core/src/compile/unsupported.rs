@@ -11,6 +11,7 @@
 
 pub(super) mod capture;
 mod destination_rule;
+mod gateway_api;
 mod kubernetes;
 mod mesh_config;
 pub(super) mod sidecar;
@@ -91,11 +92,35 @@ pub(super) fn report_unsupported(resource: &AnyResource, mesh: &MeshConfig, repo
         AnyResource::Service(r) => kubernetes::service(r, report),
         AnyResource::Pod(r) => kubernetes::pod(r, report),
         AnyResource::WorkloadEntry(r) => network(r, "spec", &r.spec, report),
+        AnyResource::Deployment(r) => kubernetes::template(r, "spec.template", &r.spec.template, report),
+        AnyResource::StatefulSet(r) => kubernetes::template(r, "spec.template", &r.spec.template, report),
+        AnyResource::DaemonSet(r) => kubernetes::template(r, "spec.template", &r.spec.template, report),
+        AnyResource::ReplicaSet(r) => kubernetes::template(r, "spec.template", &r.spec.template, report),
+        AnyResource::Job(r) => kubernetes::template(r, "spec.template", &r.spec.template, report),
+        AnyResource::CronJob(r) => {
+            let template = &r.spec.job_template.spec.template;
+            kubernetes::template(r, "spec.jobTemplate.spec.template", template, report);
+        }
+        AnyResource::Ingress(_)
+        | AnyResource::IngressClass(_)
+        | AnyResource::GatewayClass(_)
+        | AnyResource::KubernetesGateway(_)
+        | AnyResource::ListenerSet(_)
+        | AnyResource::XListenerSet(_)
+        | AnyResource::HttpRoute(_)
+        | AnyResource::GrpcRoute(_)
+        | AnyResource::TcpRoute(_)
+        | AnyResource::UdpRoute(_)
+        | AnyResource::TlsRoute(_)
+        | AnyResource::ReferenceGrant(_)
+        | AnyResource::BackendTlsPolicy(_) => gateway_api::whole(resource, report),
         // Honoured as a whole, or about Kubernetes alone.
         AnyResource::PeerAuthentication(_)
         | AnyResource::Endpoints(_)
         | AnyResource::EndpointSlice(_)
         | AnyResource::Namespace(_)
+        | AnyResource::Node(_)
+        | AnyResource::Secret(_)
         | AnyResource::ServiceAccount(_) => {}
     }
 }

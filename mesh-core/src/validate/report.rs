@@ -38,6 +38,12 @@ impl<'a> Report<'a> {
         self.push(finding.help(help));
     }
 
+    /// A field whose name is refused.
+    pub(super) fn refuse_key(&mut self, path: &str, message: impl Into<String>, help: impl Into<String>) {
+        let finding = Finding::error(code::SCHEMA, message).about(self.meta, self.source, path);
+        self.push(finding.at_key().help(help));
+    }
+
     /// A field that works, perhaps not as meant.
     pub(super) fn warn(&mut self, path: &str, message: impl Into<String>, help: impl Into<String>) {
         let finding = Finding::warning(code::SCHEMA, message).about(self.meta, self.source, path);

@@ -343,3 +343,17 @@ fn addresses_of_endpoints_are_addresses() {
         "apiVersion: v1\nkind: Endpoints\nmetadata: {name: x}\nsubsets: [{addresses: [{ip: y}]}]\n";
     assert_eq!(judge(endpoints), ["subsets[0].addresses[0].ip: \"y\" is not an IP address"]);
 }
+
+#[test]
+fn what_kubernetes_takes_of_a_service_is_fine() {
+    for spec in [
+        "{clusterIP: None}",
+        "{clusterIP: '', clusterIPs: [10.0.0.1, 'fd00::1'], ports: [{port: 65535}]}",
+        "{type: ExternalName, externalName: www.example.com.}",
+        "{ports: [{name: dns, port: 53, protocol: UDP}, {name: dns-tcp, port: 53, protocol: TCP}]}",
+        "{ports: [{name: 1a, port: 1, targetPort: a-15-letter-nam}, {name: b, port: 2, targetPort: 65535}]}",
+        "{type: LoadBalancer, trafficDistribution: PreferSameZone, ports: [{port: 80, protocol: SCTP, nodePort: 30080}]}",
+    ] {
+        is_fine("Service", spec);
+    }
+}

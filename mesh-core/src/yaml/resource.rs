@@ -1,6 +1,7 @@
 //! Documents to typed resources; what does not fit becomes a finding with the span of the field.
 
 use super::{Document, Limits, documents};
+use crate::api::gateway_api;
 use crate::api::kind::{from_value_at, shared};
 use crate::api::{AnyResource, FieldError, KINDS, KindInfo, MeshConfig, Meta, kind_info};
 use crate::diagnostic::{Finding, Level, ResourceKey, SourceMap, Span, code};
@@ -160,6 +161,10 @@ fn metadata(mut meta: Meta, value: &Value, source: &Arc<SourceMap>) -> Result<Me
     };
     (meta.labels, meta.annotations, meta.created) = (labels, annotations, created);
     meta.generation = metadata.get("generation").and_then(Value::as_i64);
+    if meta.group.is_empty() && &*meta.kind == "Secret" {
+        // kubectl's copy of the whole resource, with all that it holds.
+        meta.annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+    }
     Ok(meta)
 }
 
@@ -185,7 +190,7 @@ fn timestamp(text: &str) -> Option<i64> {
 }
 
 /// RFC 1123, as Kubernetes demands of names.
-fn is_subdomain(name: &str) -> bool {
+pub(crate) fn is_subdomain(name: &str) -> bool {
     let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     name.len() <= 253
         && name.split('.').all(|part| {
@@ -195,10 +200,8 @@ fn is_subdomain(name: &str) -> bool {
 
 /// Kinds that Istio honours and this mesh does not yet: by group, and kind where not all of it is meant.
 const NOT_YET: &[(&str, &str)] = &[
-    ("gateway.networking.k8s.io", ""),
     ("gateway.networking.x-k8s.io", ""),
     ("inference.networking.k8s.io", ""),
-    ("networking.k8s.io", "Ingress"),
     ("extensions.istio.io", "TrafficExtension"),
     ("multicluster.x-k8s.io", ""),
 ];
@@ -221,8 +224,9 @@ fn known(meta: &Meta, source: &Arc<SourceMap>) -> Result<&'static KindInfo, Refu
         let message = format!("{kind} of {group} is not honoured yet: this resource has no effect");
         return Err(Box::new(Finding::warning(code::NOT_HONOURED, message).about(meta, source, "kind")));
     }
-    let of_istio = |g: &str| g.ends_with(".istio.io") && g != "install.istio.io";
-    if of_istio(group) {
+    // Of these groups every kind is known here.
+    let is_whole = |g: &str| g == gateway_api::GROUP || g.ends_with(".istio.io") && g != "install.istio.io";
+    if is_whole(group) {
         let kinds = KINDS.iter().filter(|k| k.group == &**group).map(|k| k.kind);
         let message = format!("{group} has no kind `{kind}`");
         let mut finding = Finding::error(code::UNKNOWN_KIND, message).about(meta, source, "kind");
@@ -234,7 +238,7 @@ fn known(meta: &Meta, source: &Arc<SourceMap>) -> Result<&'static KindInfo, Refu
     // `apiVersion: networking.istio.io` or a slip in the group would else be dropped in silence.
     let meant = KINDS.iter().find(|k| {
         let near = group.is_empty() || strsim::damerau_levenshtein(k.group, group) <= 3;
-        of_istio(k.group) && k.kind == &**kind && near
+        is_whole(k.group) && k.kind == &**kind && near
     });
     if let Some(KindInfo { group, versions, .. }) = meant {
         let right = format!("{group}/{}", versions.first().copied().unwrap_or_default());

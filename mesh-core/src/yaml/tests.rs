@@ -196,9 +196,32 @@ fn unknown_kinds_of_istios_groups_are_errors_and_others_notes() {
     assert_eq!(finding.help.as_deref(), Some("write `apiVersion: networking.istio.io/v1`"));
     let finding = with("networking.istio.oi/v1", "VirtualService");
     assert_eq!((finding.level, marked(&finding)), (Level::Error, "networking.istio.oi/v1"));
-    assert_eq!(with("apps/v1", "Deployment").level, Level::Info);
-    assert_eq!(with("serving.knative.dev/v1", "Service").level, Level::Info);
-    assert_eq!(with("gateway.networking.k8s.io/v1", "HTTPRoute").code, code::NOT_HONOURED);
+    let finding = with("gateway.networking.k8s.io/v1", "HttpRoute");
+    assert_eq!((finding.level, finding.help.as_deref()), (Level::Error, Some("did you mean `HTTPRoute`?")));
+    let finding = with("gateway.networking.k8s.oi/v1", "Gateway");
+    assert_eq!(finding.help.as_deref(), Some("write `apiVersion: gateway.networking.k8s.io/v1`"));
+    assert_eq!(with("gateway.networking.x-k8s.io/v1alpha1", "XMesh").code, code::NOT_HONOURED);
+}
+
+#[test]
+fn what_no_mesh_reads_is_passed_over_with_a_note() {
+    for text in [
+        "apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: a}\n",
+        "apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: a}\nspec: {minAvailable: 1}\n",
+        "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: a.b.c}\n",
+        "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [a.yaml]\n",
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: system:a}\n",
+    ] {
+        let finding = only(text);
+        assert_eq!((finding.level, finding.code), (Level::Info, code::UNREAD_KIND), "{text}");
+    }
+    let helm = only("replicaCount: 1\nimage: {repository: a, tag: b}\n");
+    assert_eq!((helm.level, helm.code), (Level::Warning, code::NOT_A_RESOURCE));
+    let list = "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Service, metadata: {name: a}}\n\
+                - {apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: b}}\n";
+    let parsed = resources("a.yaml", list, &Limits::default());
+    assert_eq!((parsed.outcomes.len(), parsed.findings.len()), (1, 1));
+    assert!(!parsed.unreadable);
 }
 
 #[test]

@@ -263,7 +263,7 @@ fn scalar_value(text: &str, style: ScalarStyle, tag: Option<&Tag>, span: Span) -
         Some(tag) => tag
             .core_suffix()
             .and_then(|suffix| scalar::tagged(suffix, text))
-            .ok_or_else(|| (format!("{text:?} is not a {}", tag.original()), span)),
+            .ok_or_else(|| (format!("this is not a {}", tag.original()), span)),
     }
 }
 

@@ -1,3 +1,5 @@
+mod gateway_api;
+
 use super::*;
 use crate::api::MeshConfig;
 use crate::api::value::Span;
@@ -71,9 +73,10 @@ fn an_unknown_field_is_an_error_that_says_which_are_known() {
 
 #[test]
 fn an_unknown_kind_is_said_to_be_one() {
-    let e = AnyResource::from_value(meta("apps", "v1", "Deployment"), json!({}), Arc::default()).unwrap_err();
+    let budget = meta("policy", "v1", "PodDisruptionBudget");
+    let e = AnyResource::from_value(budget, json!({}), Arc::default()).unwrap_err();
     assert_eq!(e.path, "kind");
-    assert_eq!(kind_info("apps", "Deployment"), None);
+    assert_eq!(kind_info("policy", "PodDisruptionBudget"), None);
     assert_eq!(kind_info("", "Namespace").map(|k| k.cluster_scoped), Some(true));
     assert_eq!(kind_info("networking.istio.io", "Sidecar").map(|k| k.cluster_scoped), Some(false));
 }

@@ -2,7 +2,7 @@ use super::*;
 use crate::diagnostic::{Level, code};
 
 /// Path and code of every finding for reviews-v1.
-fn said(texts: &[&str]) -> Vec<(String, &'static str)> {
+pub(super) fn said(texts: &[&str]) -> Vec<(String, &'static str)> {
     let compiled = compile(&bookinfo(texts), &reviews());
     for finding in &compiled.findings {
         assert!(finding.span.is_some() && finding.source.is_some(), "{finding} has no place");
@@ -234,7 +234,7 @@ fn what_is_unsupported_can_be_asked_without_a_proxy() {
 }
 
 /// Level, line and path of all that can be said without a proxy.
-fn without_a_proxy(text: &str) -> Vec<(Level, u32, String)> {
+pub(super) fn without_a_proxy(text: &str) -> Vec<(Level, u32, String)> {
     let found = crate::compile::unsupported_all(&world(&[text]));
     found.into_iter().map(|f| (f.level, f.span.map_or(0, |s| s.line), f.path)).collect()
 }

@@ -1,8 +1,10 @@
 //! What Kubernetes' own kinds say in vain.
 
 use crate::api::Resource;
+use crate::api::kubernetes::workload::PodTemplate;
 use crate::api::kubernetes::{Pod, Service};
 use crate::compile::report::Report;
+use std::collections::BTreeMap;
 
 /// Settings of one pod's proxy.
 const PROXY_CONFIG: &str = "proxy.istio.io/config";
@@ -58,8 +60,17 @@ pub(super) fn service(r: &Resource<Service>, report: &mut Report) {
 }
 
 pub(super) fn pod(r: &Resource<Pod>, report: &mut Report) {
-    if r.meta.annotations.contains_key(PROXY_CONFIG) {
-        let path = format!("metadata.annotations.{PROXY_CONFIG}");
+    proxy_config(r, "metadata", &r.meta.annotations, report);
+}
+
+/// What the pods of a Deployment or of its like will say in vain.
+pub(super) fn template<T>(r: &Resource<T>, path: &str, template: &PodTemplate, report: &mut Report) {
+    proxy_config(r, &format!("{path}.metadata"), &template.metadata.annotations, report);
+}
+
+fn proxy_config<T>(r: &Resource<T>, path: &str, annotations: &BTreeMap<String, String>, report: &mut Report) {
+    if annotations.contains_key(PROXY_CONFIG) {
+        let path = format!("{path}.annotations.{PROXY_CONFIG}");
         report.not_honoured(r, path, PROXY_CONFIG, "set what it says where the proxy starts");
     }
 }

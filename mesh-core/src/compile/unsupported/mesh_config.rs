@@ -182,7 +182,7 @@ fn of_proxies(proxy: &ProxyDefaults) -> Vec<Written> {
 
 /// What is about something that is not here.
 fn without_meaning(mesh: &MeshConfig, proxy: &ProxyDefaults) -> Vec<(bool, &'static str, &'static str)> {
-    const INGRESS: &str = "Kubernetes' Ingress is not read; use a Gateway";
+    const INGRESS: &str = "Kubernetes' Ingress is not honoured yet; use a Gateway";
     const STARTS: &str = "it is said where the proxy starts";
     const ENVOY: &str = "it is about how Istio starts Envoy";
     const POD: &str = "it is about how Istio changes pods";

@@ -1,0 +1,114 @@
+//! Ingress and IngressClass: what Kubernetes' API server refuses.
+//!
+//! | Rule | Kubernetes, Istio | Here | Why |
+//! |---|---|---|---|
+//! | a path of type `Prefix` with an encoded `/` or a `.` element | refused | refused | |
+//! | the same of type `ImplementationSpecific` | accepted | accepted if it is absolute | Istio reads it as a prefix |
+
+use super::report::Report;
+use crate::api::kubernetes::ingress::{IngressBackend, IngressPath, PathType};
+use crate::api::kubernetes::{Ingress, IngressClass};
+use crate::yaml::is_subdomain;
+use std::net::IpAddr;
+
+pub(super) fn ingress(spec: &Ingress, report: &mut Report<'_>) {
+    if !spec.ingress_class_name.is_empty() && !is_subdomain(&spec.ingress_class_name) {
+        let message = format!("{:?} is not the name of an IngressClass", spec.ingress_class_name);
+        report.refuse("spec.ingressClassName", message, "name one, such as istio");
+    }
+    if spec.rules.is_empty() && spec.default_backend.is_none() {
+        let help = "write rules, or a defaultBackend";
+        report.refuse("spec", "an Ingress that leads nowhere", help);
+    }
+    if let Some(to) = &spec.default_backend {
+        backend(to, "spec.defaultBackend", report);
+    }
+    for (i, tls) in spec.tls.iter().enumerate() {
+        for (j, name) in tls.hosts.iter().enumerate() {
+            host(name, &format!("spec.tls[{i}].hosts[{j}]"), report);
+        }
+    }
+    for (i, rule) in spec.rules.iter().enumerate() {
+        if !rule.host.is_empty() {
+            host(&rule.host, &format!("spec.rules[{i}].host"), report);
+        }
+        let Some(http) = &rule.http else { continue };
+        if http.paths.is_empty() {
+            let help = "write a path, such as / of type Prefix";
+            report.refuse(&format!("spec.rules[{i}].http.paths"), "no path is written", help);
+        }
+        for (j, each) in http.paths.iter().enumerate() {
+            path(each, &format!("spec.rules[{i}].http.paths[{j}]"), report);
+        }
+    }
+}
+
+pub(super) fn ingress_class(spec: &IngressClass, report: &mut Report<'_>) {
+    let legal = spec.controller.split_once('/').is_some_and(|(domain, path)| {
+        is_subdomain(domain) && !path.is_empty() && spec.controller.len() <= 250
+    });
+    if !spec.controller.is_empty() && !legal {
+        let message = format!("{:?} is not the name of a controller", spec.controller);
+        report.refuse(
+            "spec.controller",
+            message,
+            "write a domain and a path, as istio.io/ingress-controller",
+        );
+    }
+}
+
+fn host(host: &str, path: &str, report: &mut Report<'_>) {
+    let rest = host.strip_prefix("*.").unwrap_or(host);
+    if host.parse::<IpAddr>().is_ok() {
+        report.refuse(path, format!("{host:?} is an address"), "write a name, such as shop.example.com");
+    } else if !is_subdomain(rest) {
+        let help = "write a lower-case name such as shop.example.com or *.example.com, without a port";
+        report.refuse(path, format!("{host:?} is not a host name"), help);
+    }
+}
+
+fn path(each: &IngressPath, path: &str, report: &mut Report<'_>) {
+    backend(&each.backend, &format!("{path}.backend"), report);
+    let Some(kind) = each.path_type else {
+        let help = "write Prefix or Exact";
+        return report.refuse(&format!("{path}.pathType"), "the type of the path is missing", help);
+    };
+    let at = format!("{path}.path");
+    let value = &each.path;
+    let is_strict = matches!(kind, PathType::Exact | PathType::Prefix);
+    if is_strict || !value.is_empty() {
+        if !value.starts_with('/') {
+            return report.refuse(&at, format!("{value:?} does not begin with '/'"), "write it absolute");
+        }
+        let traps = ["//", "/./", "/../", "%2f", "%2F"];
+        let trap = traps.iter().find(|t| value.contains(**t)).copied();
+        let trap = trap.or_else(|| ["/..", "/."].into_iter().find(|end| value.ends_with(end)));
+        if let Some(trap) = trap.filter(|_| is_strict) {
+            let help = "write the path as it is after normalisation";
+            report.refuse(&at, format!("{value:?} has {trap:?} in it"), help);
+        }
+    }
+}
+
+fn backend(to: &IngressBackend, path: &str, report: &mut Report<'_>) {
+    match (&to.service, &to.resource) {
+        (Some(_), Some(_)) => {
+            report.refuse(path, "a service beside a resource", "write one of the two");
+        }
+        (None, None) => report.refuse(path, "the backend is missing", "write service with a name and a port"),
+        (None, Some(_)) => {}
+        (Some(service), None) => {
+            if service.name.is_empty() {
+                report.refuse(&format!("{path}.service.name"), "the name is missing", "name the Service");
+            }
+            let port = format!("{path}.service.port");
+            match (service.port.name.is_empty(), service.port.number) {
+                (false, Some(_)) => {
+                    report.refuse(&port, "a port by name and by number", "write one of the two")
+                }
+                (true, None) => report.refuse(&port, "the port is missing", "write its name or its number"),
+                _ => {}
+            }
+        }
+    }
+}
