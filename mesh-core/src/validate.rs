@@ -12,6 +12,7 @@
 mod destination_rule;
 mod gateway;
 pub(crate) mod kubernetes;
+mod names;
 mod report;
 mod security;
 mod service_entry;

@@ -46,6 +46,11 @@ impl Regex {
         &self.source
     }
 
+    /// How many groups it has, beside the whole.
+    pub fn groups(&self) -> usize {
+        self.whole.captures_len().saturating_sub(1)
+    }
+
     /// Whether the whole text matches.
     pub fn is_match(&self, text: &str) -> bool {
         self.whole.is_match(text)

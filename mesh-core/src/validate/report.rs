@@ -1,5 +1,7 @@
 //! Collects findings about one resource, and the checks that many kinds share.
 
+use super::names;
+pub(super) use super::names::is_label;
 use crate::api::Meta;
 use crate::api::value::{Percent, Selector, Span, StringMatch, TargetRef};
 use crate::diagnostic::{Finding, Findings, SourceMap, code};
@@ -51,8 +53,13 @@ impl<'a> Report<'a> {
 
     /// A host, exact or with a leading wildcard. `*` alone is for the caller to judge.
     pub(super) fn host(&mut self, path: &str, host: &str) -> Option<Hostname> {
-        match host.parse() {
-            Ok(host) => Some(host),
+        match host.parse::<Hostname>() {
+            Ok(host) if !host.is_partial_wildcard() => Some(host),
+            Ok(host) => {
+                let message = format!("`{host}` has a wildcard for a part of a label");
+                self.refuse(path, message, "here `*` stands for whole labels, as in *.example.com");
+                None
+            }
             Err(_) if host.is_empty() => {
                 self.refuse(path, "a host is missing", "name a host, such as reviews or *.example.com");
                 None
@@ -61,6 +68,27 @@ impl<'a> Report<'a> {
                 let help =
                     "a host is a name such as reviews, reviews.default.svc.cluster.local or *.example.com";
                 self.refuse(path, format!("{host:?} is not a host: {error}"), help);
+                None
+            }
+        }
+    }
+
+    /// A host by the rules that Istio has for those of routes: a wildcard may stand for a part of the first label;
+    /// labels have letters, digits and dashes; the last of several is no number, so that no address is a host.
+    pub(super) fn dns_host(&mut self, path: &str, host: &str) -> Option<Hostname> {
+        let Some(problem) = names::problem_of_host(host) else { return self.parsed(path, host) };
+        match host {
+            "" => self.refuse(path, "a host is missing", "name a host, such as reviews or *.example.com"),
+            _ => self.refuse(path, format!("{host:?} is not a host: {problem}"), names::HOST),
+        }
+        None
+    }
+
+    fn parsed(&mut self, path: &str, host: &str) -> Option<Hostname> {
+        match host.parse() {
+            Ok(host) => Some(host),
+            Err(error) => {
+                self.refuse(path, format!("{host:?} is not a host: {error}"), names::HOST);
                 None
             }
         }
@@ -103,6 +131,13 @@ impl<'a> Report<'a> {
                 format!("{value}% is finer than can be told apart"),
                 "0.0001 is the least above 0",
             );
+        }
+    }
+
+    /// The same, written as a number by itself.
+    pub(super) fn share(&mut self, path: &str, value: Option<f64>) {
+        if let Some(value) = value.filter(|v| !(0.0..=100.0).contains(v)) {
+            self.refuse(path, format!("{value} is not a percentage"), "a percentage is between 0 and 100");
         }
     }
 
@@ -225,6 +260,20 @@ impl<'a> Report<'a> {
         }
     }
 
+    /// Labels of workloads, in Kubernetes' syntax: others no workload can have.
+    pub(super) fn labels(&mut self, path: &str, labels: &BTreeMap<String, String>) {
+        for (key, value) in labels {
+            let path = format!("{path}.{key}");
+            if !names::is_label_key(key) {
+                let message = format!("{key:?} is not the name of a label");
+                self.refuse(&path, message, "such as version or example.com/version");
+            } else if !names::is_label_value(value) {
+                let help = "letters, digits, dashes, underscores and dots, a letter or digit at both ends";
+                self.refuse(&path, format!("{value:?} is not the value of a label"), help);
+            }
+        }
+    }
+
     pub(super) fn match_labels(&mut self, path: &str, selector: Option<&Selector>) {
         let Some(selector) = selector else { return };
         let path = format!("{path}.matchLabels");
@@ -278,7 +327,10 @@ impl<'a> Report<'a> {
     /// `exportTo`: `*` alone, `~` alone where it is allowed, or namespaces.
     pub(super) fn export_to(&mut self, list: &[String], may_hide: bool) {
         let path = |i: usize| format!("spec.exportTo[{i}]");
-        self.unique("namespace", list.iter().enumerate().map(|(i, e)| (path(i), e.as_str())));
+        let meta = self.meta;
+        // `.` is the resource's own namespace by another name.
+        let named = list.iter().map(|e| if e == "." { &*meta.namespace } else { e.as_str() });
+        self.unique("namespace", named.enumerate().map(|(i, e)| (path(i), e)));
         for (i, entry) in list.iter().enumerate() {
             let is_namespace = is_label(entry);
             match entry.as_str() {
@@ -303,7 +355,7 @@ impl<'a> Report<'a> {
             let path = format!("{path}[{i}]");
             let legal = match name.split_once('/') {
                 Some((namespace, name)) => is_label(namespace) && is_label(name),
-                None => name.parse::<Hostname>().is_ok_and(|h| !h.is_wildcard()),
+                None => !name.starts_with('*') && names::problem_of_host(name).is_none(),
             };
             if !legal {
                 let help = "write the gateway's name, namespace/name, or mesh";
@@ -333,13 +385,4 @@ impl<'a> Report<'a> {
         };
         self.host(path, host);
     }
-}
-
-/// A label of a name as Istio checks it: RFC 1123's, in any case.
-pub(super) fn is_label(text: &str) -> bool {
-    let legal = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
-    (1..=63).contains(&text.len())
-        && text.bytes().all(legal)
-        && !text.starts_with('-')
-        && !text.ends_with('-')
 }
