@@ -25,7 +25,7 @@ pub(super) fn problem_of_host(text: &str) -> Option<String> {
     let bare = first.strip_prefix('*').map_or(first, |rest| rest.strip_prefix('-').unwrap_or(rest));
     let is_first = first.len() <= 63 && (first == "*" || is_label(bare));
     if !is_first {
-        return Some(format!("{first:?} is not a label of a name"));
+        return Some(not_a_label(first));
     }
     let rest = rest?;
     let last = rest.rsplit('.').next().unwrap_or(rest);
@@ -35,7 +35,15 @@ pub(super) fn problem_of_host(text: &str) -> Option<String> {
     // A dot at the end says that nothing is to be added.
     let mut labels = rest.strip_suffix('.').unwrap_or(rest).split('.');
     let wrong = if rest.is_empty() { None } else { labels.find(|label| !is_label(label)) };
-    wrong.map(|label| format!("{label:?} is not a label of a name"))
+    wrong.map(not_a_label)
+}
+
+fn not_a_label(text: &str) -> String {
+    match text {
+        "" => "a label of it is empty".to_owned(),
+        text if text.len() > 63 => format!("a label of it has {} bytes, more than 63", text.len()),
+        text => format!("{text:?} is not made of letters, digits and inner dashes"),
+    }
 }
 
 /// The name of a workload's label: Kubernetes' syntax, with an optional domain before a slash.

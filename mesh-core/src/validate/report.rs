@@ -40,6 +40,18 @@ impl<'a> Report<'a> {
         self.push(finding.help(help));
     }
 
+    /// As [`refuse`](Self::refuse), where the name of the field is wrong rather than its value.
+    pub(super) fn refuse_name(&mut self, path: &str, message: impl Into<String>, help: impl Into<String>) {
+        let finding = Finding::error(code::SCHEMA, message).about(self.meta, self.source, path);
+        self.push(finding.at_key().help(help));
+    }
+
+    /// As [`warn`](Self::warn), about the field as a whole rather than its value.
+    pub(super) fn warn_name(&mut self, path: &str, message: impl Into<String>, help: impl Into<String>) {
+        let finding = Finding::warning(code::SCHEMA, message).about(self.meta, self.source, path);
+        self.push(finding.at_key().help(help));
+    }
+
     /// A field that works, perhaps not as meant.
     pub(super) fn warn(&mut self, path: &str, message: impl Into<String>, help: impl Into<String>) {
         let finding = Finding::warning(code::SCHEMA, message).about(self.meta, self.source, path);
@@ -79,6 +91,10 @@ impl<'a> Report<'a> {
         let Some(problem) = names::problem_of_host(host) else { return self.parsed(path, host) };
         match host {
             "" => self.refuse(path, "a host is missing", "name a host, such as reviews or *.example.com"),
+            address if address.parse::<IpAddr>().is_ok() => {
+                let help = "declare a ServiceEntry for the address, and name its host";
+                self.refuse(path, format!("{address} is an address, not a host"), help);
+            }
             _ => self.refuse(path, format!("{host:?} is not a host: {problem}"), names::HOST),
         }
         None
@@ -108,11 +124,7 @@ impl<'a> Report<'a> {
     pub(super) fn duration(&mut self, path: &str, span: Option<Span>) {
         let Some(Span(time)) = span else { return };
         if time < Duration::from_millis(1) {
-            self.refuse(
-                path,
-                "a duration of less than 1ms",
-                "leave the field out to have none, or write 1ms or more",
-            );
+            self.refuse(path, "a duration of less than 1ms", "leave the field out, or write 1ms or more");
         } else if time.subsec_nanos() % 1_000_000 != 0 {
             self.refuse(path, "a duration finer than a millisecond", "use whole milliseconds");
         }
@@ -186,11 +198,11 @@ impl<'a> Report<'a> {
             // The regular expressions' own message draws a picture over several lines; its last says it.
             let message = error.to_string();
             let last = message.lines().last().unwrap_or(&message).trim_start_matches("error: ");
-            self.refuse(
-                path,
-                last.to_owned(),
-                "patterns are RE2: no look-around, no back-references, 1024 bytes",
-            );
+            let help = match pattern {
+                "*" => "write {} for any value",
+                _ => "patterns are RE2: no look-around, no back-references, 1024 bytes",
+            };
+            self.refuse(path, last.to_owned(), help);
         }
     }
 
@@ -266,7 +278,7 @@ impl<'a> Report<'a> {
             let path = format!("{path}.{key}");
             if !names::is_label_key(key) {
                 let message = format!("{key:?} is not the name of a label");
-                self.refuse(&path, message, "such as version or example.com/version");
+                self.refuse_name(&path, message, "such as version or example.com/version");
             } else if !names::is_label_value(value) {
                 let help = "letters, digits, dashes, underscores and dots, a letter or digit at both ends";
                 self.refuse(&path, format!("{value:?} is not the value of a label"), help);
@@ -330,7 +342,11 @@ impl<'a> Report<'a> {
         let meta = self.meta;
         // `.` is the resource's own namespace by another name.
         let named = list.iter().map(|e| if e == "." { &*meta.namespace } else { e.as_str() });
-        self.unique("namespace", named.enumerate().map(|(i, e)| (path(i), e)));
+        let mut seen = HashSet::new();
+        for (i, namespace) in named.enumerate().filter(|(_, namespace)| !seen.insert(*namespace)) {
+            let help = "keep one of them; `.` is the resource's own namespace";
+            self.refuse(&path(i), format!("namespace `{namespace}` is there twice"), help);
+        }
         for (i, entry) in list.iter().enumerate() {
             let is_namespace = is_label(entry);
             match entry.as_str() {

@@ -132,7 +132,7 @@ pub(super) fn connection_pool(pool: Option<&ConnectionPool>, path: &str, report:
         if http.h2_upgrade_policy == Some(H2UpgradePolicy::Upgrade) && http.use_client_protocol == Some(true)
         {
             let message = "`useClientProtocol` beside h2UpgradePolicy UPGRADE";
-            report.refuse(&format!("{path}.useClientProtocol"), message, "keep one of them");
+            report.refuse_name(&format!("{path}.useClientProtocol"), message, "keep one of them");
         }
         if let Some(ping) = &http.http2_keep_alive {
             report.duration(&format!("{path}.http2KeepAlive.interval"), ping.interval);
@@ -163,7 +163,7 @@ fn outlier_detection(outlier: Option<&OutlierDetection>, path: &str, report: &mu
     report.not_negative(&deprecated, outlier.consecutive_errors);
     if outlier.consecutive_errors.is_some_and(|n| n > 0) {
         let help = "write consecutiveGatewayErrors or consecutive5xxErrors";
-        report.warn(&deprecated, "`consecutiveErrors` is deprecated", help);
+        report.warn_name(&deprecated, "`consecutiveErrors` is deprecated", help);
     }
     let split = outlier.split_external_local_origin_errors == Some(true);
     if outlier.consecutive_local_origin_failures.is_some_and(|n| n > 0) && !split {

@@ -196,7 +196,7 @@ fn header_names(all: &BTreeMap<String, StringMatch>, path: &str, on_mesh: bool, 
         if is_claim(name) {
             if on_mesh {
                 let help = "bind the VirtualService to a gateway only";
-                report.refuse(&path, format!("`{name}` is known to gateways only"), help);
+                report.refuse_name(&path, format!("`{name}` is known to gateways only"), help);
             }
         } else if !rewrite::is_plain_name(name) {
             let message = format!("{name:?} is not the name of a header");
@@ -210,7 +210,7 @@ fn header_names(all: &BTreeMap<String, StringMatch>, path: &str, on_mesh: bool, 
                 }
                 _ => "a header's name has letters, digits, dashes and underscores",
             };
-            report.refuse(&path, message, help);
+            report.refuse_name(&path, message, help);
         }
     }
 }

@@ -12,7 +12,7 @@ pub use policy::{
     CorsPolicy, FaultAbort, FaultDelay, HttpFaultInjection, HttpMirrorPolicy, HttpRetry, UnmatchedPreflights,
 };
 
-use crate::api::value::{Percent, Span, StringMatch, optional_port_number, port_number};
+use crate::api::value::{Percent, Span, StringMatch, optional_count, optional_port_number, port_number};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -149,6 +149,7 @@ pub struct HttpRouteDestination {
     /// Where requests go.
     pub destination: Destination,
     /// Its share of the sum of all weights; 0 where nothing is written. A single destination takes all.
+    #[serde(deserialize_with = "optional_count")]
     pub weight: Option<u32>,
     /// Changes of headers for requests that go there, after those of the rule.
     pub headers: Option<Headers>,

@@ -34,7 +34,7 @@ pub(super) fn check(balancer: &LoadBalancer, has_outlier: bool, path: &str, repo
     let old = format!("{path}.warmupDurationSecs");
     report.duration(&old, balancer.warmup_duration_secs);
     if balancer.warmup_duration_secs.is_some() && balancer.warmup.is_some() {
-        report.warn(&old, "`warmupDurationSecs` has no effect beside `warmup`", "leave it out");
+        report.warn_name(&old, "`warmupDurationSecs` has no effect beside `warmup`", "leave it out");
     }
 }
 
@@ -60,7 +60,7 @@ fn consistent_hash(hash: &ConsistentHash, path: &str, report: &mut Report<'_>) {
     let written: Vec<&str> = keys.iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect();
     if let [first, .., last] = written.as_slice() {
         let message = format!("`{first}` and `{last}` in one hash");
-        report.refuse(&format!("{path}.{last}"), message, "keep one of them");
+        report.refuse_name(&format!("{path}.{last}"), message, "keep one of them");
     }
     if let Some(name) = hash.http_header_name.as_ref().filter(|n| n.parse::<HeaderName>().is_err()) {
         let message = format!("{name:?} is not the name of a header");
@@ -80,10 +80,11 @@ fn consistent_hash(hash: &ConsistentHash, path: &str, report: &mut Report<'_>) {
     let old = format!("{path}.minimumRingSize");
     if let Some(size) = hash.minimum_ring_size {
         if hash.ring_hash.is_some() || hash.maglev.is_some() {
-            report.refuse(&old, "beside ringHash or maglev", "write ringHash.minimumRingSize");
+            let message = "`minimumRingSize` beside `ringHash` or `maglev`";
+            report.refuse_name(&old, message, "write ringHash.minimumRingSize");
         } else {
             let help = format!("write ringHash: {{minimumRingSize: {size}}}");
-            report.warn(&old, "`minimumRingSize` is deprecated here", help);
+            report.warn_name(&old, "`minimumRingSize` is deprecated here", help);
         }
     }
     let ring = hash.ring_hash.and_then(|r| r.minimum_ring_size);
@@ -192,19 +193,25 @@ fn distribute(all: &[Distribute], path: &str, report: &mut Report<'_>) {
 
 /// Localities of one list: each `region/zone/subzone` with a wildcard at the end alone, none within another.
 fn localities<'s>(all: impl Iterator<Item = (String, &'s str)>, report: &mut Report<'_>) {
+    // Of a share the locality is the name, elsewhere the value.
+    let refuse =
+        |path: &str, message: String, help: &str, report: &mut Report<'_>| match path.ends_with(".from") {
+            true => report.refuse(path, message, help),
+            false => report.refuse_name(path, message, help),
+        };
     let mut known: Vec<&str> = Vec::new();
     for (path, locality) in all {
         let parts: Vec<&str> = locality.splitn(3, '/').collect();
         let star_at_end = locality.find('*').is_none_or(|at| at + 1 == locality.len());
         if parts.iter().any(|part| part.is_empty()) {
             let message = format!("{locality:?} has an empty part");
-            report.refuse(&path, message, "write region, region/zone or region/zone/subzone");
+            refuse(&path, message, "write region, region/zone or region/zone/subzone", report);
         } else if !star_at_end {
             let message = format!("{locality:?} has a wildcard that is not at its end");
-            report.refuse(&path, message, "such as us-west/*");
+            refuse(&path, message, "such as us-west/*", report);
         } else if let Some(other) = known.iter().find(|other| overlap(&parts, other)) {
             let message = format!("{locality:?} and {other:?} have localities in common");
-            report.refuse(&path, message, "keep one of them");
+            refuse(&path, message, "keep one of them", report);
         } else {
             known.push(locality);
         }

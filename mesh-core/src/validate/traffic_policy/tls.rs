@@ -21,7 +21,7 @@ pub(super) fn check(tls: &ClientTls, path: &str, report: &mut Report<'_>) {
         for (field, _) in files.iter().chain(&credential).filter(|(_, v)| !v.is_empty()) {
             let message = format!("`{field}` under ISTIO_MUTUAL has no effect");
             let help = "the mesh has its own certificates: leave it out, or write MUTUAL";
-            report.warn(&format!("{path}.{field}"), message, help);
+            report.warn_name(&format!("{path}.{field}"), message, help);
         }
     }
     let by_files_or_credential = matches!(tls.mode, TlsMode::Simple | TlsMode::Mutual);
@@ -31,7 +31,11 @@ pub(super) fn check(tls: &ClientTls, path: &str, report: &mut Report<'_>) {
     if by_files_or_credential && !tls.credential_name.is_empty() {
         for (field, _) in files.iter().filter(|(_, v)| !v.is_empty()) {
             let message = format!("`{field}` beside `credentialName`");
-            report.refuse(&format!("{path}.{field}"), message, "keep one of them: the credential holds all");
+            report.refuse_name(
+                &format!("{path}.{field}"),
+                message,
+                "keep one of them: the credential holds all",
+            );
         }
     } else if tls.mode == TlsMode::Mutual {
         for (field, _) in files.iter().take(2).filter(|(_, value)| value.is_empty()) {
@@ -51,7 +55,7 @@ fn unverified(tls: &ClientTls, path: &str, report: &mut Report<'_>) {
     ];
     for (field, _) in verifies.iter().filter(|(_, is_written)| *is_written) {
         let message = format!("`{field}` verifies nothing beside insecureSkipVerify");
-        report.refuse(&format!("{path}.{field}"), message, "leave out insecureSkipVerify");
+        report.refuse_name(&format!("{path}.{field}"), message, "leave out insecureSkipVerify");
     }
 }
 

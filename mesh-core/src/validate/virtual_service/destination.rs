@@ -66,7 +66,9 @@ pub(super) fn mirrors(rule: &HttpRoute, path: &str, report: &mut Report<'_>) {
         let Some(percent) = value else { continue };
         let path = format!("{path}.{field}");
         report.whole_percent(&path, Some(i64::from(percent)));
-        let help = format!("write mirrorPercentage: {{value: {percent}}}");
-        report.warn(&path, format!("`{field}` is deprecated"), help);
+        if percent <= 100 {
+            let help = format!("write mirrorPercentage: {{value: {percent}}}");
+            report.warn_name(&path, format!("`{field}` is deprecated"), help);
+        }
     }
 }

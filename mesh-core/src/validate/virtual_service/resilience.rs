@@ -65,8 +65,10 @@ pub(super) fn inject(fault: &HttpFaultInjection, path: &str, report: &mut Report
         if let Some(percent) = delay.percent {
             let path = format!("{path}.percent");
             report.whole_percent(&path, Some(i64::from(percent)));
-            let help = format!("write percentage: {{value: {percent}}}");
-            report.warn(&path, "`percent` is deprecated", help);
+            if percent <= 100 {
+                let help = format!("write percentage: {{value: {percent}}}");
+                report.warn_name(&path, "`percent` is deprecated", help);
+            }
         }
         if delay.fixed_delay.is_some() && delay.percentage.is_none() && delay.percent.is_none() {
             report.warn(&path, "a delay without a percentage holds no request back", ALL_REQUESTS);
@@ -78,7 +80,7 @@ pub(super) fn inject(fault: &HttpFaultInjection, path: &str, report: &mut Report
             (fixed, _) => report.duration(&format!("{path}.fixedDelay"), fixed),
         }
         if delay.exponential_delay.is_some() {
-            report.refuse(
+            report.refuse_name(
                 &format!("{path}.exponentialDelay"),
                 "not supported by any mesh",
                 "write fixedDelay",
@@ -103,7 +105,7 @@ pub(super) fn inject(fault: &HttpFaultInjection, path: &str, report: &mut Report
         report.refuse(&format!("{path}.grpcStatus"), message, "write its name, such as UNAVAILABLE");
     }
     if abort.http2_error.is_some() {
-        report.refuse(&format!("{path}.http2Error"), "not supported by any mesh", "write httpStatus");
+        report.refuse_name(&format!("{path}.http2Error"), "not supported by any mesh", "write httpStatus");
     }
     let ways = [abort.http_status.is_some(), abort.grpc_status.is_some()];
     match ways.iter().filter(|is| **is).count() {

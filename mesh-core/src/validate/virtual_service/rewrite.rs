@@ -23,10 +23,14 @@ pub(super) fn redirect(to: &HttpRedirect, path: &str, report: &mut Report<'_>) {
         report.refuse(path, "a redirect to where the request is already", help);
     }
     if !to.uri.is_empty() && !to.prefix_rewrite.is_empty() {
-        report.refuse(&format!("{path}.prefixRewrite"), "`prefixRewrite` beside `uri`", "keep one of them");
+        report.refuse_name(
+            &format!("{path}.prefixRewrite"),
+            "`prefixRewrite` beside `uri`",
+            "keep one of them",
+        );
     }
     if to.port.is_some() && to.derive_port.is_some() {
-        report.refuse(&format!("{path}.derivePort"), "`derivePort` beside `port`", "keep one of them");
+        report.refuse_name(&format!("{path}.derivePort"), "`derivePort` beside `port`", "keep one of them");
     }
     if let Some(status) = to.redirect_code.filter(|s| !matches!(s, 0 | 301 | 302 | 303 | 307 | 308)) {
         let message = format!("{status} is not the status of a redirect");
@@ -114,7 +118,11 @@ pub(super) fn one_authority(rule: &HttpRoute, path: &str, report: &mut Report<'_
         for name in all.keys().filter(|name| is_authority(name)) {
             if set {
                 let path = format!("{path}.headers.request.{field}.{name}");
-                report.refuse(&path, "the authority is set twice", "set it here or in rewrite.authority");
+                report.refuse_name(
+                    &path,
+                    "the authority is set twice",
+                    "set it here or in rewrite.authority",
+                );
             }
             set = true;
         }
@@ -241,13 +249,13 @@ fn header_name(name: &str, path: &str, may_be_authority: bool, report: &mut Repo
     if is_authority(name) {
         if !may_be_authority {
             let help = "set it on the request, or rewrite.authority";
-            report.refuse(path, format!("`{name}` cannot be changed here"), help);
+            report.refuse_name(path, format!("`{name}` cannot be changed here"), help);
         }
     } else if name.parse::<HeaderName>().is_err() {
         let message = match name {
             "" => "a header without a name".to_owned(),
             _ => format!("{name:?} is not the name of a header"),
         };
-        report.refuse(path, message, "a header's name has letters, digits and dashes");
+        report.refuse_name(path, message, "a header's name has letters, digits and dashes");
     }
 }

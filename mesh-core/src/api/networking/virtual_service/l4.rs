@@ -1,7 +1,7 @@
 //! Rules for connections: TLS that is passed through, and TCP.
 
 use super::Destination;
-use crate::api::value::optional_port_number;
+use crate::api::value::{optional_count, optional_port_number};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -75,5 +75,6 @@ pub struct RouteDestination {
     /// Where connections go.
     pub destination: Destination,
     /// Its share of the sum of all weights; 0 where nothing is written. A single destination takes all.
+    #[serde(deserialize_with = "optional_count")]
     pub weight: Option<u32>,
 }

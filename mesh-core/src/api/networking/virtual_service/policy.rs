@@ -1,7 +1,7 @@
 //! What a rule does on the way: retries, faults, mirrors, CORS.
 
 use super::Destination;
-use crate::api::value::{Percent, Span, StringMatch};
+use crate::api::value::{Percent, Span, StringMatch, count};
 use serde::Deserialize;
 
 /// Retries.
@@ -10,6 +10,7 @@ use serde::Deserialize;
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct HttpRetry {
     /// How often at most, beside the first attempt; 0 turns retries off.
+    #[serde(deserialize_with = "count")]
     pub attempts: u32,
     /// The longest that each attempt may take; the rule's `timeout` where nothing is written.
     pub per_try_timeout: Option<Span>,
