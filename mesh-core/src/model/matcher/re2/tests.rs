@@ -102,3 +102,19 @@ fn repetitions_up_to_a_thousand_are_taken() {
         assert!(Regex::new(pattern).is_ok(), "{pattern}");
     }
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_pattern_and_no_text_panic(pattern in "[\\\\\\[\\](){}*+?|^$.,:<>=!&~PpQEdwsx0-9a-d-]{0,24}", text in ".{0,12}") {
+        if let Ok(regex) = Regex::new(&pattern) {
+            let _ = regex.is_match(&text);
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_quoted_matches_itself_alone(text in "[^\\\\]{1,12}", other in "[^\\\\]{1,12}") {
+        let regex = Regex::new(&format!("\\Q{text}\\E")).unwrap();
+        proptest::prop_assert!(regex.is_match(&text));
+        proptest::prop_assert_eq!(regex.is_match(&other), text == other);
+    }
+}
