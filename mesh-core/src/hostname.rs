@@ -1,7 +1,8 @@
-//! Host names as the mesh uses them: exact, or with one leading wildcard label.
+//! Host names as the mesh uses them: exact, or with one leading wildcard.
 //!
-//! Istio's rules: `*.example.com` covers every name that ends in `.example.com`; a bare `*` covers all;
-//! a more specific name sorts first. Names compare without case, as DNS does.
+//! Istio's rules: `*.example.com` covers every name that ends in `.example.com`; a wildcard may stand for a part of
+//! the first label, as in `*-blue.example.com`; a bare `*` covers all; a more specific name sorts first. Names
+//! compare without case, as DNS does.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -18,8 +19,8 @@ pub enum InvalidHostname {
     /// DNS allows 1 to 255 bytes.
     #[error("a host name has 1 to 255 bytes, not {0}")]
     Length(usize),
-    /// A `*` anywhere but as the whole first label.
-    #[error("'*' may only stand for the whole first label, as in *.example.com")]
+    /// A `*` anywhere but at the very beginning.
+    #[error("'*' may only stand at the beginning, as in *.example.com")]
     Wildcard,
     /// A label is empty, longer than 63 bytes, or holds another byte than a letter, digit, `-` or `_`.
     #[error("{0:?} is not a legal label of a host name")]
@@ -35,6 +36,11 @@ impl Hostname {
     /// Whether it starts with a wildcard.
     pub fn is_wildcard(&self) -> bool {
         self.0.starts_with('*')
+    }
+
+    /// Whether its wildcard stands for a part of the first label, as in `*-blue.example.com`.
+    pub fn is_partial_wildcard(&self) -> bool {
+        self.0.strip_prefix('*').is_some_and(|rest| !rest.is_empty() && !rest.starts_with('.'))
     }
 
     /// Whether every name that `other` stands for is one that `self` stands for.
@@ -87,7 +93,7 @@ impl FromStr for Hostname {
         }
         let rest = match s.strip_prefix('*') {
             Some("") => return Ok(Self("*".into())),
-            Some(rest) => rest.strip_prefix('.').ok_or(InvalidHostname::Wildcard)?,
+            Some(rest) => rest.strip_prefix('.').unwrap_or(rest),
             None => s,
         };
         if rest.contains('*') {
@@ -149,6 +155,9 @@ mod tests {
         assert!(h("*.b.c").overlaps(&h("*.c")));
         assert!(!h("*.b.c").covers(&h("xb.c")));
         assert!(h("A.b").covers(&h("a.B")));
+        assert!(h("*-blue.c").covers(&h("a-blue.c")) && !h("*-blue.c").covers(&h("a-red.c")));
+        assert!(h("*.c").covers(&h("*-blue.c")) && !h("*-blue.c").covers(&h("*.c")));
+        assert!(h("*-blue.c").is_partial_wildcard() && !h("*.c").is_partial_wildcard());
     }
 
     #[test]
@@ -169,7 +178,7 @@ mod tests {
 
     #[test]
     fn what_dns_refuses_is_refused() {
-        for bad in ["", "a..b", "a b", "*a.com", "a.*.com", &"x".repeat(64), "a/b"] {
+        for bad in ["", "a..b", "a b", "a*.com", "a.*.com", "**.com", &"x".repeat(64), "a/b"] {
             assert!(bad.parse::<Hostname>().is_err(), "{bad}");
         }
     }

@@ -14,6 +14,7 @@ mod gateway;
 mod gateway_api;
 mod ingress;
 pub(crate) mod kubernetes;
+mod names;
 mod report;
 mod security;
 mod service_entry;

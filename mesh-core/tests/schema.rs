@@ -14,7 +14,24 @@ fn every_kind_has_a_schema_that_names_its_versions_and_describes_its_fields() {
     }
     let service = schema("networking.istio.io", "VirtualService").unwrap();
     let timeout = service.pointer("/definitions/HttpRoute/properties/timeout").unwrap();
-    assert_eq!(timeout["description"], "From the end of the request to the end of the response.");
+    assert!(timeout["description"].as_str().unwrap().starts_with("The longest that a response may take"));
+}
+
+#[test]
+fn the_schemas_of_routing_know_its_enums_and_numbers() {
+    let rule = schema("networking.istio.io", "DestinationRule").unwrap();
+    let at = |path: &str| rule.pointer(&format!("/definitions/{path}")).unwrap_or_else(|| panic!("{path}"));
+    let protocols = at("TunnelProtocol/oneOf").as_array().unwrap();
+    assert_eq!(protocols.iter().map(|p| &p["const"]).collect::<Vec<_>>(), ["CONNECT", "POST"]);
+    let percent = at("RetryBudget/properties/percent/type");
+    assert_eq!(percent[0], "number");
+    assert_eq!(at("OutlierDetection/properties/outlierDetectionHttpErrorCodes/type"), "array");
+    assert!(at("LoadBalancer/properties/zoneAwareLbSetting").to_string().contains("ZoneAwareLbSetting"));
+    let service = schema("networking.istio.io", "VirtualService").unwrap();
+    for field in ["mirrorPercent", "mirror_percent"] {
+        let path = format!("/definitions/HttpRoute/properties/{field}/description");
+        assert_eq!(service.pointer(&path).unwrap(), "Deprecated: use `mirrorPercentage`.");
+    }
 }
 
 #[test]

@@ -90,7 +90,29 @@ const MAX_SECONDS: u64 = 315_576_000_000;
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        String::deserialize(d)?.parse().map_err(D::Error::custom)
+        d.deserialize_any(SpanVisitor)
+    }
+}
+
+struct SpanVisitor;
+
+impl serde::de::Visitor<'_> for SpanVisitor {
+    type Value = Span;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a duration, such as 5s, 1h30m or 100ms")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Span, E> {
+        text.parse().map_err(E::custom)
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Span, E> {
+        Err(E::custom(format_args!("{number} has no unit: write {number}s for seconds")))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Span, E> {
+        Err(E::custom(format_args!("{number} has no unit: write {number}s for seconds")))
     }
 }
 
@@ -236,6 +258,18 @@ pub(crate) fn port_number<'de, D: Deserializer<'de>>(d: D) -> Result<u16, D::Err
 /// The same, where the port is optional.
 pub(crate) fn optional_port_number<'de, D: Deserializer<'de>>(d: D) -> Result<Option<u16>, D::Error> {
     port_number(d).map(Some)
+}
+
+/// A count: 0 or more.
+pub(crate) fn count<'de, D: Deserializer<'de>>(d: D) -> Result<u32, D::Error> {
+    let n = i64::deserialize(d)?;
+    u32::try_from(n)
+        .map_err(|_| D::Error::invalid_value(Unexpected::Signed(n), &"a number from 0 to 4294967295"))
+}
+
+/// The same, where the count is optional.
+pub(crate) fn optional_count<'de, D: Deserializer<'de>>(d: D) -> Result<Option<u32>, D::Error> {
+    count(d).map(Some)
 }
 
 /// A gRPC status by its name or number, as Istio's API writes it.

@@ -24,10 +24,7 @@ pub(super) fn limits(pool: Option<&api::ConnectionPool>, budget: Option<&api::Re
         max_requests: bound(http.and_then(|h| h.http2_max_requests)),
         max_retries: bound(http.and_then(|h| h.max_retries)),
         retry_budget: budget.map(|b| RetryBudget {
-            percent: b
-                .percent
-                .and_then(|p| Fraction::percent(p.value))
-                .unwrap_or(Fraction::millionths(200_000)),
+            percent: b.percent.and_then(Fraction::percent).unwrap_or(Fraction::millionths(200_000)),
             min_concurrency: b.min_retry_concurrency.unwrap_or(3),
         }),
     }

@@ -2,16 +2,19 @@
 //!
 //! Matching itself is here too, since it is pure and used by routes and by authorization alike.
 
+mod re2;
+
 use http::{HeaderMap, HeaderName};
 use std::fmt;
 use std::sync::Arc;
 
-/// A compiled regular expression that must match the whole text, as RE2 does for Envoy.
+/// A compiled regular expression of RE2's syntax that must match the whole text, as RE2 does for Envoy.
 ///
 /// Linear in the text by construction; its source is bounded so that compilation is, too.
 #[derive(Clone)]
 pub struct Regex {
     source: Arc<str>,
+    translated: Arc<str>,
     whole: regex::Regex,
 }
 
@@ -22,6 +25,9 @@ pub enum InvalidRegex {
     #[error("a regular expression has at most 1024 bytes, not {0}")]
     Length(usize),
     /// Not the syntax of RE2.
+    #[error("{0}")]
+    NotRe2(String),
+    /// Not a regular expression at all, or one that compiles to too much.
     #[error("not a regular expression: {0}")]
     Syntax(String),
 }
@@ -35,15 +41,28 @@ impl Regex {
         if source.len() > 1024 {
             return Err(InvalidRegex::Length(source.len()));
         }
+        let translated = re2::translate(source).map_err(InvalidRegex::NotRe2)?;
         // Checked alone first: a pattern such as `a)|(b` must not escape from the anchors.
-        build(source)?;
-        let whole = build(&format!(r"\A(?:{source})\z"))?;
-        Ok(Self { source: source.into(), whole })
+        build(&translated)?;
+        let whole = build(&format!(r"\A(?:{translated})\z"))?;
+        let source: Arc<str> = source.into();
+        let translated = if translated == *source { source.clone() } else { translated.into() };
+        Ok(Self { source, translated, whole })
+    }
+
+    /// The pattern in the syntax of the `regex` crate, for those who look for it within a text.
+    pub fn translated(&self) -> &str {
+        &self.translated
     }
 
     /// The pattern as it was written.
     pub fn as_str(&self) -> &str {
         &self.source
+    }
+
+    /// How many groups it has, beside the whole.
+    pub fn groups(&self) -> usize {
+        self.whole.captures_len().saturating_sub(1)
     }
 
     /// Whether the whole text matches.

@@ -1,11 +1,28 @@
 //! DestinationRule: a host, subsets by name, and traffic policies.
+//!
+//! Where the verdict differs from Istio's:
+//!
+//! | Rule | Istio | Here | Why |
+//! |---|---|---|---|
+//! | a traffic policy of `retryBudget` alone | refuses | accepts | it says something |
+//! | a ring of more than 8388608 entries, an empty header or parameter to hash | accepts | refuses | Envoy refuses the cluster |
+//! | a Maglev table of one entry | accepts | refuses | 1 is no prime, as Envoy's documents ask |
+//! | localities of one list that overlap | depends on their order | refuses | the same file must get the same verdict |
+//! | `failoverPriority` beside `distribute` | accepts | warns | it has no effect |
+//! | `failover` to a region and labels of zones in `zoneAwareLbSetting` | as in `localityLbSetting` | the same rules | |
+//! | certificates under `ISTIO_MUTUAL` | accepts | warns | they have no effect |
+//! | one port twice in `portLevelSettings` | accepts | warns | one of them has no effect |
+//! | `consecutiveGatewayErrors` not below `consecutive5xxErrors` | accepts | warns | it is never reached |
+//! | `warmupDurationSecs` beside `warmup` | accepts | warns | it has no effect |
+//! | negative `consecutiveErrors`, negative `warmup.minimumPercent` | accepts the first | refuses | they mean nothing |
+//! | `tcp.idleTimeout` below 1ms and not 0s | accepts | refuses | as all other durations |
 
 use super::report::{Report, is_label};
 use super::traffic_policy;
 use crate::api::networking::DestinationRule;
 
 pub(super) fn check(spec: &DestinationRule, report: &mut Report<'_>) {
-    report.host("spec.host", &spec.host);
+    report.dns_host("spec.host", &spec.host);
     traffic_policy::check(spec.traffic_policy.as_ref(), "spec.trafficPolicy", report);
     let path = |i: usize| format!("spec.subsets[{i}]");
     let names = spec.subsets.iter().enumerate().map(|(i, s)| (path(i) + ".name", s.name.as_str()));
@@ -18,7 +35,7 @@ pub(super) fn check(spec: &DestinationRule, report: &mut Report<'_>) {
             };
             report.refuse(&format!("{}.name", path(i)), message, "a name has letters, digits and dashes");
         }
-        report.selector(&format!("{}.labels", path(i)), &subset.labels);
+        report.labels(&format!("{}.labels", path(i)), &subset.labels);
         traffic_policy::check(subset.traffic_policy.as_ref(), &format!("{}.trafficPolicy", path(i)), report);
     }
     report.match_labels("spec.workloadSelector", spec.workload_selector.as_ref());

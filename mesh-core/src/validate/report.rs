@@ -1,5 +1,7 @@
 //! Collects findings about one resource, and the checks that many kinds share.
 
+use super::names;
+pub(super) use super::names::is_label;
 use crate::api::Meta;
 use crate::api::value::{Percent, Selector, Span, StringMatch, TargetRef};
 use crate::diagnostic::{Finding, Findings, SourceMap, code};
@@ -38,9 +40,15 @@ impl<'a> Report<'a> {
         self.push(finding.help(help));
     }
 
-    /// A field whose name is refused.
+    /// As [`refuse`](Self::refuse), where the name of the field is wrong rather than its value.
     pub(super) fn refuse_key(&mut self, path: &str, message: impl Into<String>, help: impl Into<String>) {
         let finding = Finding::error(code::SCHEMA, message).about(self.meta, self.source, path);
+        self.push(finding.at_key().help(help));
+    }
+
+    /// As [`warn`](Self::warn), about the field as a whole rather than its value.
+    pub(super) fn warn_key(&mut self, path: &str, message: impl Into<String>, help: impl Into<String>) {
+        let finding = Finding::warning(code::SCHEMA, message).about(self.meta, self.source, path);
         self.push(finding.at_key().help(help));
     }
 
@@ -57,8 +65,13 @@ impl<'a> Report<'a> {
 
     /// A host, exact or with a leading wildcard. `*` alone is for the caller to judge.
     pub(super) fn host(&mut self, path: &str, host: &str) -> Option<Hostname> {
-        match host.parse() {
-            Ok(host) => Some(host),
+        match host.parse::<Hostname>() {
+            Ok(host) if !host.is_partial_wildcard() => Some(host),
+            Ok(host) => {
+                let message = format!("`{host}` has a wildcard for a part of a label");
+                self.refuse(path, message, "here `*` stands for whole labels, as in *.example.com");
+                None
+            }
             Err(_) if host.is_empty() => {
                 self.refuse(path, "a host is missing", "name a host, such as reviews or *.example.com");
                 None
@@ -67,6 +80,31 @@ impl<'a> Report<'a> {
                 let help =
                     "a host is a name such as reviews, reviews.default.svc.cluster.local or *.example.com";
                 self.refuse(path, format!("{host:?} is not a host: {error}"), help);
+                None
+            }
+        }
+    }
+
+    /// A host by the rules that Istio has for those of routes: a wildcard may stand for a part of the first label;
+    /// labels have letters, digits and dashes; the last of several is no number, so that no address is a host.
+    pub(super) fn dns_host(&mut self, path: &str, host: &str) -> Option<Hostname> {
+        let Some(problem) = names::problem_of_host(host) else { return self.parsed(path, host) };
+        match host {
+            "" => self.refuse(path, "a host is missing", "name a host, such as reviews or *.example.com"),
+            address if address.parse::<IpAddr>().is_ok() => {
+                let help = "declare a ServiceEntry for the address, and name its host";
+                self.refuse(path, format!("{address} is an address, not a host"), help);
+            }
+            _ => self.refuse(path, format!("{host:?} is not a host: {problem}"), names::HOST),
+        }
+        None
+    }
+
+    fn parsed(&mut self, path: &str, host: &str) -> Option<Hostname> {
+        match host.parse() {
+            Ok(host) => Some(host),
+            Err(error) => {
+                self.refuse(path, format!("{host:?} is not a host: {error}"), names::HOST);
                 None
             }
         }
@@ -86,11 +124,7 @@ impl<'a> Report<'a> {
     pub(super) fn duration(&mut self, path: &str, span: Option<Span>) {
         let Some(Span(time)) = span else { return };
         if time < Duration::from_millis(1) {
-            self.refuse(
-                path,
-                "a duration of less than 1ms",
-                "leave the field out to have none, or write 1ms or more",
-            );
+            self.refuse(path, "a duration of less than 1ms", "leave the field out, or write 1ms or more");
         } else if time.subsec_nanos() % 1_000_000 != 0 {
             self.refuse(path, "a duration finer than a millisecond", "use whole milliseconds");
         }
@@ -109,6 +143,13 @@ impl<'a> Report<'a> {
                 format!("{value}% is finer than can be told apart"),
                 "0.0001 is the least above 0",
             );
+        }
+    }
+
+    /// The same, written as a number by itself.
+    pub(super) fn share(&mut self, path: &str, value: Option<f64>) {
+        if let Some(value) = value.filter(|v| !(0.0..=100.0).contains(v)) {
+            self.refuse(path, format!("{value} is not a percentage"), "a percentage is between 0 and 100");
         }
     }
 
@@ -157,11 +198,11 @@ impl<'a> Report<'a> {
             // The regular expressions' own message draws a picture over several lines; its last says it.
             let message = error.to_string();
             let last = message.lines().last().unwrap_or(&message).trim_start_matches("error: ");
-            self.refuse(
-                path,
-                last.to_owned(),
-                "patterns are RE2: no look-around, no back-references, 1024 bytes",
-            );
+            let help = match pattern {
+                "*" => "write {} for any value",
+                _ => "patterns are RE2: no look-around, no back-references, 1024 bytes",
+            };
+            self.refuse(path, last.to_owned(), help);
         }
     }
 
@@ -231,6 +272,20 @@ impl<'a> Report<'a> {
         }
     }
 
+    /// Labels of workloads, in Kubernetes' syntax: others no workload can have.
+    pub(super) fn labels(&mut self, path: &str, labels: &BTreeMap<String, String>) {
+        for (key, value) in labels {
+            let path = format!("{path}.{key}");
+            if !names::is_label_key(key) {
+                let message = format!("{key:?} is not the name of a label");
+                self.refuse_key(&path, message, "such as version or example.com/version");
+            } else if !names::is_label_value(value) {
+                let help = "letters, digits, dashes, underscores and dots, a letter or digit at both ends";
+                self.refuse(&path, format!("{value:?} is not the value of a label"), help);
+            }
+        }
+    }
+
     pub(super) fn match_labels(&mut self, path: &str, selector: Option<&Selector>) {
         let Some(selector) = selector else { return };
         let path = format!("{path}.matchLabels");
@@ -284,7 +339,14 @@ impl<'a> Report<'a> {
     /// `exportTo`: `*` alone, `~` alone where it is allowed, or namespaces.
     pub(super) fn export_to(&mut self, list: &[String], may_hide: bool) {
         let path = |i: usize| format!("spec.exportTo[{i}]");
-        self.unique("namespace", list.iter().enumerate().map(|(i, e)| (path(i), e.as_str())));
+        let meta = self.meta;
+        // `.` is the resource's own namespace by another name.
+        let named = list.iter().map(|e| if e == "." { &*meta.namespace } else { e.as_str() });
+        let mut seen = HashSet::new();
+        for (i, namespace) in named.enumerate().filter(|(_, namespace)| !seen.insert(*namespace)) {
+            let help = "keep one of them; `.` is the resource's own namespace";
+            self.refuse(&path(i), format!("namespace `{namespace}` is there twice"), help);
+        }
         for (i, entry) in list.iter().enumerate() {
             let is_namespace = is_label(entry);
             match entry.as_str() {
@@ -309,7 +371,7 @@ impl<'a> Report<'a> {
             let path = format!("{path}[{i}]");
             let legal = match name.split_once('/') {
                 Some((namespace, name)) => is_label(namespace) && is_label(name),
-                None => name.parse::<Hostname>().is_ok_and(|h| !h.is_wildcard()),
+                None => !name.starts_with('*') && names::problem_of_host(name).is_none(),
             };
             if !legal {
                 let help = "write the gateway's name, namespace/name, or mesh";
@@ -339,13 +401,4 @@ impl<'a> Report<'a> {
         };
         self.host(path, host);
     }
-}
-
-/// A label of a name as Istio checks it: RFC 1123's, in any case.
-pub(super) fn is_label(text: &str) -> bool {
-    let legal = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
-    (1..=63).contains(&text.len())
-        && text.bytes().all(legal)
-        && !text.starts_with('-')
-        && !text.ends_with('-')
 }

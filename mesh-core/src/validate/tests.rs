@@ -1,3 +1,4 @@
+mod destination_rule;
 mod virtual_service;
 
 use crate::diagnostic::{Color, Level, text};
@@ -96,41 +97,6 @@ fn what_bookinfo_writes_is_fine() {
          namespaces: [default]}}], to: [{operation: {methods: [GET], paths: ['/a/{*}/b', '/admin*']}}], \
          when: [{key: 'request.headers[x-token]', values: [a]}]}]}",
     );
-}
-
-#[test]
-fn subsets_have_names_of_their_own() {
-    assert_eq!(
-        only("DestinationRule", "{host: a, subsets: [{name: v1}, {name: v1}]}"),
-        "spec.subsets[1].name: subset `v1` is there twice"
-    );
-    assert_eq!(
-        only("DestinationRule", "{host: a, subsets: [{labels: {a: b}}]}"),
-        "spec.subsets[0].name: the subset's name is missing"
-    );
-    assert_eq!(only("DestinationRule", "{subsets: [{name: v1}]}"), "spec.host: a host is missing");
-}
-
-#[test]
-fn traffic_policies_are_free_of_contradictions() {
-    let policy = |policy: &str| only("DestinationRule", &format!("{{host: a, trafficPolicy: {policy}}}"));
-    assert_eq!(policy("{}"), "spec.trafficPolicy: a traffic policy that says nothing");
-    assert!(
-        policy("{connectionPool: {tcp: {maxConnections: -1}}}").ends_with("maxConnections: -1 is negative")
-    );
-    assert!(policy("{connectionPool: {}}").contains("says nothing"));
-    assert!(policy("{outlierDetection: {maxEjectionPercent: 101}}").ends_with("101 is not a percentage"));
-    assert!(policy("{outlierDetection: {consecutiveLocalOriginFailures: 1}}").contains("not counted apart"));
-    assert!(
-        policy("{loadBalancer: {simple: RANDOM, consistentHash: {useSourceIp: true}}}").contains("beside")
-    );
-    assert!(
-        policy("{loadBalancer: {consistentHash: {useSourceIp: true, maglev: {tableSize: 100}}}}")
-            .contains("100")
-    );
-    assert!(policy("{tls: {mode: MUTUAL, clientCertificate: a}}").contains("MUTUAL without `privateKey`"));
-    assert!(policy("{tls: {mode: ISTIO_MUTUAL, caCertificates: a}}").contains("under ISTIO_MUTUAL"));
-    assert!(policy("{portLevelSettings: [{tls: {mode: SIMPLE}}]}").ends_with("the port is missing"));
 }
 
 #[test]

@@ -1,176 +1,114 @@
 //! Traffic policies: of a host, of a subset, of a port.
 
+mod load_balancer;
+mod tls;
+
+use super::names;
 use super::report::Report;
 use crate::api::networking::destination_rule::{
-    ClientTls, ConnectionPool, ConsistentHash, H2UpgradePolicy, LoadBalancer, LocalityLbSetting,
-    OutlierDetection, TlsMode, TrafficPolicy,
+    ClientTls, ConnectionPool, H2UpgradePolicy, LoadBalancer, OutlierDetection, TrafficPolicy, Tunnel,
 };
-use crate::hostname::Hostname;
+use std::collections::HashMap;
 use std::net::IpAddr;
+
+/// Istio's CRD admits no more.
+const MAX_PORTS: usize = 4096;
 
 pub(super) fn check(policy: Option<&TrafficPolicy>, path: &str, report: &mut Report<'_>) {
     let Some(policy) = policy else { return };
     if *policy == TrafficPolicy::default() {
         report.refuse(path, "a traffic policy that says nothing", "write at least one of its fields");
     }
-    parts(
-        policy.load_balancer.as_ref(),
-        policy.connection_pool.as_ref(),
-        policy.outlier_detection.as_ref(),
-        policy.tls.as_ref(),
-        path,
-        report,
-    );
-    for (i, port) in policy.port_level_settings.iter().enumerate() {
-        let path = format!("{path}.portLevelSettings[{i}]");
-        if port.port.is_none() {
-            report.refuse(&path, "the port is missing", "write port.number");
-        }
-        let (balancer, pool) = (port.load_balancer.as_ref(), port.connection_pool.as_ref());
-        let (outlier, tls) = (port.outlier_detection.as_ref(), port.tls.as_ref());
-        if balancer.is_none() && pool.is_none() && outlier.is_none() && tls.is_none() {
-            report.refuse(&path, "settings of a port that say nothing", "write at least one of its fields");
-        }
-        parts(balancer, pool, outlier, tls, &path, report);
-    }
+    let whole = Parts {
+        balancer: policy.load_balancer.as_ref(),
+        pool: policy.connection_pool.as_ref(),
+        outlier: policy.outlier_detection.as_ref(),
+        tls: policy.tls.as_ref(),
+    };
+    whole.check(path, report);
+    ports(policy, path, report);
     if policy.tunnel.is_some() && policy.proxy_protocol.is_some() {
         report.refuse(&format!("{path}.tunnel"), "`tunnel` beside `proxyProtocol`", "keep one of them");
     }
-    if let Some(tunnel) = &policy.tunnel {
-        let path = format!("{path}.tunnel");
-        if !matches!(tunnel.protocol.as_str(), "" | "CONNECT" | "POST") {
-            let message = format!("{:?} is not a protocol of tunnels", tunnel.protocol);
-            report.refuse(&format!("{path}.protocol"), message, "write CONNECT or POST");
-        }
-        let host = &tunnel.target_host;
-        let is_name = host.parse::<Hostname>().is_ok_and(|h| !h.is_wildcard());
-        if !is_name && host.parse::<IpAddr>().is_err() {
-            report.refuse(
-                &format!("{path}.targetHost"),
-                format!("{host:?} is not a host"),
-                "a name or an address",
-            );
-        }
-    }
-    let version = policy.proxy_protocol.as_ref().map_or("", |p| p.version.as_str());
-    if !matches!(version, "" | "V1" | "V2") {
-        let message = format!("{version:?} is not a version of the PROXY protocol");
-        report.refuse(&format!("{path}.proxyProtocol.version"), message, "write V1 or V2");
+    if let Some(wanted) = &policy.tunnel {
+        tunnel(wanted, &format!("{path}.tunnel"), report);
     }
     if let Some(budget) = &policy.retry_budget {
-        report.percent(&format!("{path}.retryBudget.percent"), budget.percent);
+        report.share(&format!("{path}.retryBudget.percent"), budget.percent);
         report.duration(&format!("{path}.retryBudget.budgetInterval"), budget.budget_interval);
     }
 }
 
-fn parts(
-    balancer: Option<&LoadBalancer>,
-    pool: Option<&ConnectionPool>,
-    outlier: Option<&OutlierDetection>,
-    tls: Option<&ClientTls>,
-    path: &str,
-    report: &mut Report<'_>,
-) {
-    load_balancer(balancer, outlier, &format!("{path}.loadBalancer"), report);
-    connection_pool(pool, &format!("{path}.connectionPool"), report);
-    outlier_detection(outlier, &format!("{path}.outlierDetection"), report);
-    client_tls(tls, &format!("{path}.tls"), report);
+/// What a policy says of all ports, or of one.
+struct Parts<'a> {
+    balancer: Option<&'a LoadBalancer>,
+    pool: Option<&'a ConnectionPool>,
+    outlier: Option<&'a OutlierDetection>,
+    tls: Option<&'a ClientTls>,
 }
 
-fn load_balancer(
-    balancer: Option<&LoadBalancer>,
-    outlier: Option<&OutlierDetection>,
-    path: &str,
-    report: &mut Report<'_>,
-) {
-    let Some(balancer) = balancer else { return };
-    if balancer.simple.is_some() && balancer.consistent_hash.is_some() {
-        report.refuse(path, "`simple` beside `consistentHash`", "keep one of them");
+impl Parts<'_> {
+    fn is_empty(&self) -> bool {
+        self.balancer.is_none() && self.pool.is_none() && self.outlier.is_none() && self.tls.is_none()
     }
-    if let Some(hash) = &balancer.consistent_hash {
-        consistent_hash(hash, &format!("{path}.consistentHash"), report);
-    }
-    if let Some(setting) = &balancer.locality_lb_setting {
-        locality(setting, outlier.is_some(), &format!("{path}.localityLbSetting"), report);
-    }
-    if let Some(warmup) = &balancer.warmup {
-        let path = format!("{path}.warmup");
-        match warmup.duration {
-            None => report.refuse(&path, "the duration is missing", "write duration"),
-            some => report.duration(&format!("{path}.duration"), some),
-        }
-        if warmup.minimum_percent.is_some_and(|p| !(0.0..=100.0).contains(&p)) {
-            report.refuse(&format!("{path}.minimumPercent"), "not a percentage", "between 0 and 100");
-        }
-        if warmup.aggression.is_some_and(|a| a < 1.0) {
-            report.refuse(
-                &format!("{path}.aggression"),
-                "below 1",
-                "1 is a straight line; more starts faster",
-            );
-        }
-    }
-    report.duration(&format!("{path}.warmupDurationSecs"), balancer.warmup_duration_secs);
-}
 
-fn consistent_hash(hash: &ConsistentHash, path: &str, report: &mut Report<'_>) {
-    let keys = [
-        hash.http_header_name.is_some(),
-        hash.http_cookie.is_some(),
-        hash.use_source_ip.is_some(),
-        hash.http_query_parameter_name.is_some(),
-    ];
-    match keys.iter().filter(|is| **is).count() {
-        0 | 1 => {}
-        _ => report.refuse(
-            path,
-            "more than one thing to hash",
-            "keep one of header, cookie, source and parameter",
-        ),
-    }
-    if hash.http_cookie.as_ref().is_some_and(|c| c.name.is_empty()) {
-        report.refuse(&format!("{path}.httpCookie.name"), "the cookie's name is missing", "write name");
-    }
-    if hash.ring_hash.is_some() && hash.maglev.is_some() {
-        report.refuse(path, "`ringHash` beside `maglev`", "keep one of them");
-    }
-    if hash.minimum_ring_size.is_some() && (hash.ring_hash.is_some() || hash.maglev.is_some()) {
-        report.refuse(
-            &format!("{path}.minimumRingSize"),
-            "beside ringHash or maglev",
-            "write ringHash.minimumRingSize",
-        );
-    }
-    let size = hash.maglev.as_ref().and_then(|m| m.table_size);
-    if let Some(size) = size.filter(|n| *n >= 5_000_011 || !is_prime(*n)) {
-        let message = format!("{size} is not the size of a table");
-        report.refuse(&format!("{path}.maglev.tableSize"), message, "a prime below 5000011, such as 65537");
+    fn check(&self, path: &str, report: &mut Report<'_>) {
+        if let Some(balancer) = self.balancer {
+            load_balancer::check(balancer, self.outlier.is_some(), &format!("{path}.loadBalancer"), report);
+        }
+        connection_pool(self.pool, &format!("{path}.connectionPool"), report);
+        outlier_detection(self.outlier, &format!("{path}.outlierDetection"), report);
+        if let Some(settings) = self.tls {
+            tls::check(settings, &format!("{path}.tls"), report);
+        }
     }
 }
 
-fn is_prime(n: u64) -> bool {
-    n >= 2 && (2..).take_while(|f| f * f <= n).all(|f| !n.is_multiple_of(f))
+fn ports(policy: &TrafficPolicy, path: &str, report: &mut Report<'_>) {
+    let count = policy.port_level_settings.len();
+    if count > MAX_PORTS {
+        let message = format!("settings of {count} ports");
+        report.refuse(&format!("{path}.portLevelSettings"), message, "write at most 4096");
+    }
+    let mut seen = HashMap::new();
+    for (i, settings) in policy.port_level_settings.iter().enumerate() {
+        let path = format!("{path}.portLevelSettings[{i}]");
+        match settings.port {
+            None => report.refuse(&path, "the port is missing", "write port.number"),
+            Some(port) => {
+                if let Some(first) = seen.insert(port.number, i) {
+                    let message = format!("port {} is there twice", port.number);
+                    let help = format!("only one of them holds: write it all in portLevelSettings[{first}]");
+                    report.warn(&format!("{path}.port.number"), message, help);
+                }
+            }
+        }
+        let parts = Parts {
+            balancer: settings.load_balancer.as_ref(),
+            pool: settings.connection_pool.as_ref(),
+            outlier: settings.outlier_detection.as_ref(),
+            tls: settings.tls.as_ref(),
+        };
+        if parts.is_empty() {
+            report.refuse(&path, "settings of a port that say nothing", "write at least one of its fields");
+        }
+        parts.check(&path, report);
+    }
 }
 
-fn locality(setting: &LocalityLbSetting, has_outlier: bool, path: &str, report: &mut Report<'_>) {
-    let fails_over = !setting.failover.is_empty() || !setting.failover_priority.is_empty();
-    if !setting.distribute.is_empty() && fails_over {
-        report.refuse(path, "`distribute` beside failover", "keep one of them");
+fn tunnel(wanted: &Tunnel, path: &str, report: &mut Report<'_>) {
+    let host = &wanted.target_host;
+    let is_name = !host.starts_with('*') && names::problem_of_host(host).is_none();
+    if !is_name && host.parse::<IpAddr>().is_err() {
+        let message = match host.as_str() {
+            "" => "the target's host is missing".to_owned(),
+            host => format!("{host:?} is not a host"),
+        };
+        report.refuse(&format!("{path}.targetHost"), message, "write a full name or an IP address");
     }
-    for (i, shares) in setting.distribute.iter().enumerate() {
-        let sum: u64 = shares.to.values().map(|v| u64::from(*v)).sum();
-        if sum != 100 {
-            let message = format!("the shares of {:?} sum to {sum}", shares.from);
-            report.refuse(&format!("{path}.distribute[{i}].to"), message, "they must sum to 100");
-        }
-    }
-    for (i, next) in setting.failover.iter().enumerate().filter(|(_, f)| f.from == f.to) {
-        let message = format!("from {:?} to itself", next.from);
-        report.refuse(&format!("{path}.failover[{i}]"), message, "name another region");
-    }
-    if fails_over && !has_outlier {
-        let help = "add outlierDetection beside loadBalancer";
-        report.warn(path, "failover needs to know which endpoints fail", help);
+    if wanted.target_port.is_none() {
+        let help = "a port is between 1 and 65535";
+        report.refuse(&format!("{path}.targetPort"), "the target's port is missing", help);
     }
 }
 
@@ -194,7 +132,11 @@ pub(super) fn connection_pool(pool: Option<&ConnectionPool>, path: &str, report:
         if http.h2_upgrade_policy == Some(H2UpgradePolicy::Upgrade) && http.use_client_protocol == Some(true)
         {
             let message = "`useClientProtocol` beside h2UpgradePolicy UPGRADE";
-            report.refuse(&format!("{path}.useClientProtocol"), message, "keep one of them");
+            report.refuse_key(&format!("{path}.useClientProtocol"), message, "keep one of them");
+        }
+        if let Some(ping) = &http.http2_keep_alive {
+            report.duration(&format!("{path}.http2KeepAlive.interval"), ping.interval);
+            report.duration(&format!("{path}.http2KeepAlive.timeout"), ping.timeout);
         }
     }
     if let Some(tcp) = &pool.tcp {
@@ -217,7 +159,12 @@ fn outlier_detection(outlier: Option<&OutlierDetection>, path: &str, report: &mu
     report.duration(&format!("{path}.baseEjectionTime"), outlier.base_ejection_time);
     report.whole_percent(&format!("{path}.maxEjectionPercent"), outlier.max_ejection_percent.map(i64::from));
     report.whole_percent(&format!("{path}.minHealthPercent"), outlier.min_health_percent.map(i64::from));
-    report.not_negative(&format!("{path}.consecutiveErrors"), outlier.consecutive_errors);
+    let deprecated = format!("{path}.consecutiveErrors");
+    report.not_negative(&deprecated, outlier.consecutive_errors);
+    if outlier.consecutive_errors.is_some_and(|n| n > 0) {
+        let help = "write consecutiveGatewayErrors or consecutive5xxErrors";
+        report.warn_key(&deprecated, "`consecutiveErrors` is deprecated", help);
+    }
     let split = outlier.split_external_local_origin_errors == Some(true);
     if outlier.consecutive_local_origin_failures.is_some_and(|n| n > 0) && !split {
         let help = "write splitExternalLocalOriginErrors: true";
@@ -227,36 +174,20 @@ fn outlier_detection(outlier: Option<&OutlierDetection>, path: &str, report: &mu
             help,
         );
     }
-}
-
-fn client_tls(tls: Option<&ClientTls>, path: &str, report: &mut Report<'_>) {
-    let Some(tls) = tls else { return };
-    let files = [
-        ("clientCertificate", &tls.client_certificate),
-        ("privateKey", &tls.private_key),
-        ("caCertificates", &tls.ca_certificates),
-    ];
-    if tls.mode == TlsMode::IstioMutual {
-        for (field, _) in
-            files.iter().chain(&[("credentialName", &tls.credential_name)]).filter(|(_, v)| !v.is_empty())
-        {
-            let message = format!("`{field}` under ISTIO_MUTUAL");
-            report.refuse(
-                &format!("{path}.{field}"),
-                message,
-                "the mesh has its own certificates; or write MUTUAL",
-            );
-        }
+    let gateway = outlier.consecutive_gateway_errors.filter(|n| *n > 0);
+    let all = outlier.consecutive_5xx_errors.filter(|n| *n > 0);
+    if let (Some(gateway), Some(all)) = (gateway, all)
+        && gateway >= all
+    {
+        let message = format!("never reached: consecutive5xxErrors takes the endpoint out after {all}");
+        let help = "gateway errors are among the 5xx: write a smaller number, or leave it out";
+        report.warn(&format!("{path}.consecutiveGatewayErrors"), message, help);
     }
-    if !tls.credential_name.is_empty() && files.iter().any(|(_, v)| !v.is_empty()) {
-        report.refuse(&format!("{path}.credentialName"), "files beside a credential", "keep one of them");
-    }
-    if tls.mode == TlsMode::Mutual && tls.credential_name.is_empty() {
-        for (field, value) in files.iter().take(2) {
-            if value.is_empty() {
-                let help = "write clientCertificate and privateKey, or credentialName";
-                report.refuse(path, format!("MUTUAL without `{field}`"), help);
-            }
+    for (i, status) in outlier.outlier_detection_http_error_codes.iter().enumerate() {
+        if !(100..=599).contains(status) {
+            let message = format!("{status} is not an HTTP status");
+            let path = format!("{path}.outlierDetectionHttpErrorCodes[{i}]");
+            report.refuse(&path, message, "a status is between 100 and 599");
         }
     }
 }

@@ -1,15 +1,43 @@
 //! VirtualService: exactly one action per rule, and every part of it possible.
+//!
+//! Where the verdict differs from Istio's:
+//!
+//! | Rule | Istio | Here | Why |
+//! |---|---|---|---|
+//! | `uri`, `scheme`, `method` or `authority` of `{}` | accepts | refuses | each request has them, so the match says nothing; most often a slip |
+//! | two of `route`, `redirect`, `directResponse` and `delegate` | refuses some pairs | refuses all | one of them would be dropped in silence |
+//! | a `delegate` without a name | accepts | refuses | it refers to nothing |
+//! | names of headers to set, add or remove | any without a colon before it | those that HTTP takes | Envoy refuses the whole route table for another |
+//! | a redirect's status | any 3xx | 301, 302, 303, 307, 308 | Envoy knows no others: Istio leaves the route out |
+//! | `prefixRewrite` beside `uri` in a redirect | accepts | refuses | both replace the path |
+//! | a status of 600 | accepts | refuses | Envoy refuses it |
+//! | `rewrite` of a pattern with groups that it does not have | accepts | refuses | Envoy refuses it |
+//! | a body in `bytes` that is not base64 | refuses, as unreadable | refuses | |
+//! | shares finer than 0.0001% of mirrors | accepts | refuses | they would be none |
+//! | spaces in `retryOn`, statuses without a name | refuses | accepts | nothing is in doubt |
+//! | a bound of a command in a header, as in `%REQ(X):3%` | refuses | accepts | Envoy knows it |
+//! | a gRPC status by number | refuses | accepts | nothing is in doubt |
+//! | `sourceNamespace` and `sourceSubnet` of TCP and TLS | any text | names, networks | another text matches nothing |
+//! | weights that sum to more than 4294967295 | accepts | refuses | Envoy refuses it |
+//! | a fault without a share; a delay without a length | accepts | warns | it does nothing |
+//! | `fault.delay.percent`, `corsPolicy.allowOrigin` | its analyser warns | warns | deprecated |
+//! | matches that earlier ones cover | by duplicates and some prefixes | by what they mean | see `unreachable` |
 
+mod destination;
+mod l4;
 mod resilience;
 mod rewrite;
+mod unreachable;
 
+use super::names;
 use super::report::{Report, is_label};
 use crate::api::networking::VirtualService;
-use crate::api::networking::virtual_service::{Destination, HttpMatch, HttpRoute, RouteDestination};
+use crate::api::networking::virtual_service::{HttpMatch, HttpRoute};
+use crate::api::value::StringMatch;
 use crate::hostname::Hostname;
-use http::HeaderName;
 use resilience::{inject, retry};
 use rewrite::{cors, direct_response, headers, redirect, rewrite};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 pub(super) fn check(spec: &VirtualService, report: &mut Report<'_>) {
@@ -34,43 +62,26 @@ pub(super) fn check(spec: &VirtualService, report: &mut Report<'_>) {
     for (i, rule) in spec.http.iter().enumerate() {
         http(rule, &format!("spec.http[{i}]"), is_delegate, on_mesh, report);
     }
-    unreachable(&spec.http, report);
-    for (i, rule) in spec.tls.iter().enumerate() {
-        let path = format!("spec.tls[{i}]");
-        if rule.r#match.is_empty() {
-            report.refuse(&path, "a TLS rule without a match", "write match with sniHosts");
-        }
-        for (m, wanted) in rule.r#match.iter().enumerate() {
-            let path = format!("{path}.match[{m}]");
-            sni_hosts(&wanted.sni_hosts, &spec.hosts, &format!("{path}.sniHosts"), report);
-            subnets(&wanted.destination_subnets, &format!("{path}.destinationSubnets"), report);
-            report.gateways(&format!("{path}.gateways"), &wanted.gateways);
-        }
-        routes(&rule.route, &path, report);
-    }
-    for (i, rule) in spec.tcp.iter().enumerate() {
-        let path = format!("spec.tcp[{i}]");
-        for (m, wanted) in rule.r#match.iter().enumerate() {
-            let path = format!("{path}.match[{m}]");
-            subnets(&wanted.destination_subnets, &format!("{path}.destinationSubnets"), report);
-            if !wanted.source_subnet.is_empty() {
-                report.network(&format!("{path}.sourceSubnet"), &wanted.source_subnet);
-            }
-            report.gateways(&format!("{path}.gateways"), &wanted.gateways);
-        }
-        routes(&rule.route, &path, report);
-    }
+    l4::tls(spec, report);
+    l4::tcp(spec, report);
+    unreachable::check(spec, report);
     report.export_to(&spec.export_to, false);
 }
 
 fn hosts(spec: &VirtualService, on_mesh: bool, report: &mut Report<'_>) {
+    let by_sni = spec.tls.iter().flat_map(|rule| &rule.r#match).any(|m| !m.sni_hosts.is_empty());
     let mut known: Vec<Hostname> = Vec::new();
     for (i, text) in spec.hosts.iter().enumerate() {
         let path = format!("spec.hosts[{i}]");
         if text.parse::<IpAddr>().is_ok() {
             continue;
         }
-        let Some(host) = report.host(&path, text) else { continue };
+        let read = if by_sni && !on_mesh {
+            l4::server_name(&path, text, report)
+        } else {
+            report.dns_host(&path, text)
+        };
+        let Some(host) = read else { continue };
         if host.as_str() == "*" && on_mesh {
             let help = "name the hosts, or bind the VirtualService to a gateway only";
             report.refuse(&path, "host `*` for sidecars", help);
@@ -82,27 +93,60 @@ fn hosts(spec: &VirtualService, on_mesh: bool, report: &mut Report<'_>) {
     }
 }
 
-/// A rule after one that matches everything is never reached.
-fn unreachable(rules: &[HttpRoute], report: &mut Report<'_>) {
-    let Some(first) = rules.iter().position(|r| r.r#match.is_empty()) else { return };
-    for i in first + 1..rules.len() {
-        let message = format!("never reached: rule {first} before it matches every request");
-        report.warn(&format!("spec.http[{i}]"), message, "write the rule without a match last");
+fn http(rule: &HttpRoute, path: &str, is_delegate: bool, on_mesh: bool, report: &mut Report<'_>) {
+    actions(rule, path, is_delegate, report);
+    for (i, wanted) in rule.r#match.iter().enumerate() {
+        http_match(wanted, &format!("{path}.match[{i}]"), on_mesh, report);
     }
+    destination::http(rule, path, report);
+    report.duration(&format!("{path}.timeout"), rule.timeout);
+    if let Some(retries) = &rule.retries {
+        retry(retries, &format!("{path}.retries"), report);
+    }
+    if let Some(fault) = &rule.fault {
+        inject(fault, &format!("{path}.fault"), report);
+    }
+    destination::mirrors(rule, path, report);
+    if let Some(redirected) = &rule.redirect {
+        redirect(redirected, &format!("{path}.redirect"), report);
+    }
+    if let Some(response) = &rule.direct_response {
+        direct_response(response, &format!("{path}.directResponse"), report);
+    }
+    if let Some(delegate) = &rule.delegate {
+        let path = format!("{path}.delegate");
+        if delegate.name.is_empty() {
+            let path = format!("{path}.name");
+            report.refuse(&path, "the delegate's name is missing", "name a VirtualService");
+        }
+        if !delegate.namespace.is_empty() && !is_label(&delegate.namespace) {
+            let message = format!("{:?} is not a namespace", delegate.namespace);
+            report.refuse(&format!("{path}.namespace"), message, "name the namespace of the VirtualService");
+        }
+    }
+    if let Some(rewritten) = &rule.rewrite {
+        rewrite(rewritten, &format!("{path}.rewrite"), report);
+    }
+    rewrite::one_authority(rule, path, report);
+    if let Some(policy) = &rule.cors_policy {
+        cors(policy, &format!("{path}.corsPolicy"), report);
+    }
+    headers(rule.headers.as_ref(), &format!("{path}.headers"), report);
 }
 
-fn http(rule: &HttpRoute, path: &str, is_delegate: bool, on_mesh: bool, report: &mut Report<'_>) {
-    let has_route = !rule.route.is_empty();
-    let actions = [
-        ("route", has_route),
+/// Exactly one action, and nothing beside it that it would drop.
+fn actions(rule: &HttpRoute, path: &str, is_delegate: bool, report: &mut Report<'_>) {
+    let all = [
+        ("route", !rule.route.is_empty()),
         ("redirect", rule.redirect.is_some()),
         ("directResponse", rule.direct_response.is_some()),
         ("delegate", rule.delegate.is_some()),
     ];
-    let written: Vec<&str> = actions.iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect();
+    let written: Vec<&str> = all.iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect();
     match written.as_slice() {
         [] => {
-            report.refuse(path, "a rule without an action", "write one of route, redirect and directResponse")
+            let help = "write one of route, redirect, directResponse and delegate";
+            report.refuse(path, "a rule without an action", help);
         }
         [_] => {}
         [first, .., last] => {
@@ -120,164 +164,78 @@ fn http(rule: &HttpRoute, path: &str, is_delegate: bool, on_mesh: bool, report: 
             report.refuse(&format!("{path}.{field}"), message, "leave one of them out");
         }
     }
-    for (i, wanted) in rule.r#match.iter().enumerate() {
-        http_match(wanted, &format!("{path}.match[{i}]"), on_mesh, report);
-    }
-    destinations(rule, path, report);
-    report.duration(&format!("{path}.timeout"), rule.timeout);
-    if let Some(retries) = &rule.retries {
-        retry(retries, &format!("{path}.retries"), report);
-    }
-    if let Some(fault) = &rule.fault {
-        inject(fault, &format!("{path}.fault"), report);
-    }
-    mirrors(rule, path, report);
-    if let Some(redirected) = &rule.redirect {
-        redirect(redirected, &format!("{path}.redirect"), report);
-    }
-    if let Some(response) = &rule.direct_response {
-        direct_response(response, &format!("{path}.directResponse"), report);
-    }
-    if rule.delegate.as_ref().is_some_and(|d| d.name.is_empty()) {
-        report.refuse(
-            &format!("{path}.delegate.name"),
-            "the delegate's name is missing",
-            "name a VirtualService",
-        );
-    }
-    if let Some(rewritten) = &rule.rewrite {
-        rewrite(rewritten, &format!("{path}.rewrite"), report);
-    }
-    if let Some(policy) = &rule.cors_policy {
-        cors(policy, &format!("{path}.corsPolicy"), report);
-    }
-    headers(rule.headers.as_ref(), &format!("{path}.headers"), report);
 }
 
 fn http_match(wanted: &HttpMatch, path: &str, on_mesh: bool, report: &mut Report<'_>) {
+    // An empty prefix of the path is one that every path has.
+    let uri = wanted.uri.as_ref().filter(|uri| !matches!(uri, StringMatch::Prefix(p) if p.is_empty()));
     let parts = [
-        ("uri", &wanted.uri),
-        ("scheme", &wanted.scheme),
-        ("method", &wanted.method),
-        ("authority", &wanted.authority),
+        ("uri", uri),
+        ("scheme", wanted.scheme.as_ref()),
+        ("method", wanted.method.as_ref()),
+        ("authority", wanted.authority.as_ref()),
     ];
     for (field, part) in parts {
-        report.required_match(&format!("{path}.{field}"), part.as_ref());
+        report.required_match(&format!("{path}.{field}"), part);
     }
-    for (field, all) in [("headers", &wanted.headers), ("withoutHeaders", &wanted.without_headers)] {
-        let path = format!("{path}.{field}");
-        report.matches(&path, all);
-        for name in all.keys().filter(|n| !n.is_empty()) {
-            if let Some(claim) = name.strip_prefix('@') {
-                if on_mesh {
-                    let message = format!("`@{claim}` is known to gateways only");
-                    report.refuse(
-                        &format!("{path}.{name}"),
-                        message,
-                        "bind the VirtualService to a gateway only",
-                    );
-                }
-            } else if name.strip_prefix(':').unwrap_or(name).parse::<HeaderName>().is_err() {
-                let message = format!("{name:?} is not the name of a header");
-                report.refuse(
-                    &format!("{path}.{name}"),
-                    message,
-                    "a header's name has letters, digits and dashes",
-                );
-            }
-        }
-    }
+    report.matches(&format!("{path}.headers"), &wanted.headers);
+    header_names(&wanted.headers, &format!("{path}.headers"), on_mesh, report);
+    // As a pattern, `*` is none of RE2: here it means that the header must not be there at all.
+    let star = |value: &StringMatch| matches!(value, StringMatch::Regex(re) if re == "*");
+    let without = wanted.without_headers.iter().filter(|(_, value)| !star(value));
+    let without: BTreeMap<_, _> = without.map(|(k, v)| (k.clone(), v.clone())).collect();
+    report.matches(&format!("{path}.withoutHeaders"), &without);
+    header_names(&wanted.without_headers, &format!("{path}.withoutHeaders"), on_mesh, report);
     report.matches(&format!("{path}.queryParams"), &wanted.query_params);
-    report.gateways(&format!("{path}.gateways"), &wanted.gateways);
-    if !wanted.source_namespace.is_empty() && !is_label(&wanted.source_namespace) {
-        let message = format!("{:?} is not a namespace", wanted.source_namespace);
-        report.refuse(&format!("{path}.sourceNamespace"), message, "name one namespace");
-    }
+    source(&wanted.source_labels, &wanted.source_namespace, &wanted.gateways, path, report);
 }
 
-fn destinations(rule: &HttpRoute, path: &str, report: &mut Report<'_>) {
-    for (i, target) in rule.route.iter().enumerate() {
-        let path = format!("{path}.route[{i}]");
-        destination(&target.destination, &format!("{path}.destination"), report);
-        headers(target.headers.as_ref(), &format!("{path}.headers"), report);
-    }
-    weights(rule.route.iter().map(|r| r.weight), path, report);
-}
-
-fn routes(all: &[RouteDestination], path: &str, report: &mut Report<'_>) {
-    if all.is_empty() {
-        report.refuse(path, "a rule without a route", "write route with a destination");
-    }
-    for (i, target) in all.iter().enumerate() {
-        destination(&target.destination, &format!("{path}.route[{i}].destination"), report);
-    }
-    weights(all.iter().map(|r| r.weight), path, report);
-}
-
-/// A single destination takes all; of several, at least one must have a share.
-fn weights(all: impl ExactSizeIterator<Item = Option<u32>>, path: &str, report: &mut Report<'_>) {
-    let count = all.len();
-    let sum: u64 = all.map(|w| u64::from(w.unwrap_or(0))).sum();
-    if count > 1 && sum == 0 {
-        report.refuse(
-            &format!("{path}.route"),
-            "total destination weight = 0",
-            "give each destination a weight",
-        );
-    } else if sum > u64::from(u32::MAX) {
-        let message = format!("total destination weight = {sum}");
-        report.refuse(&format!("{path}.route"), message, "weights sum to at most 4294967295");
-    }
-}
-
-fn destination(target: &Destination, path: &str, report: &mut Report<'_>) {
-    let host = format!("{path}.host");
-    match target.host.as_str() {
-        "*" => report.refuse(&host, "`*` is not a destination", "name the host of a service"),
-        name => drop(report.host(&host, name)),
-    }
-    if !target.subset.is_empty() && !is_label(&target.subset) {
-        let message = format!("{:?} is not the name of a subset", target.subset);
-        report.refuse(&format!("{path}.subset"), message, "a name has letters, digits and dashes");
-    }
-}
-
-fn mirrors(rule: &HttpRoute, path: &str, report: &mut Report<'_>) {
-    if let Some(mirror) = &rule.mirror {
-        destination(mirror, &format!("{path}.mirror"), report);
-    }
-    if rule.mirror.is_some() && !rule.mirrors.is_empty() {
-        report.refuse(&format!("{path}.mirrors"), "`mirror` beside `mirrors`", "keep `mirrors`");
-    }
-    for (i, mirror) in rule.mirrors.iter().enumerate() {
-        let path = format!("{path}.mirrors[{i}]");
-        destination(&mirror.destination, &format!("{path}.destination"), report);
-        report.percent(&format!("{path}.percentage"), mirror.percentage);
-    }
-    report.percent(&format!("{path}.mirrorPercentage"), rule.mirror_percentage);
-    report.whole_percent(&format!("{path}.mirrorPercent"), rule.mirror_percent.map(i64::from));
-}
-
-fn sni_hosts(names: &[String], hosts: &[String], path: &str, report: &mut Report<'_>) {
-    if names.is_empty() {
-        report.refuse(path, "a TLS match without a server name", "write sniHosts");
-    }
-    let hosts: Vec<Hostname> = hosts.iter().filter_map(|h| h.parse().ok()).collect();
-    for (i, text) in names.iter().enumerate() {
-        let path = format!("{path}[{i}]");
-        let Some(name) = report.host(&path, text) else { continue };
-        if !hosts.iter().any(|h| h.covers(&name)) {
-            report.refuse(
-                &path,
-                format!("`{name}` is none of the VirtualService's hosts"),
-                "add it to spec.hosts",
-            );
+fn header_names(all: &BTreeMap<String, StringMatch>, path: &str, on_mesh: bool, report: &mut Report<'_>) {
+    for name in all.keys().filter(|n| !n.is_empty()) {
+        let path = format!("{path}.{name}");
+        if is_claim(name) {
+            if on_mesh {
+                let help = "bind the VirtualService to a gateway only";
+                report.refuse_key(&path, format!("`{name}` is known to gateways only"), help);
+            }
+        } else if !rewrite::is_plain_name(name) {
+            let message = format!("{name:?} is not the name of a header");
+            let help = match name.to_ascii_lowercase().as_str() {
+                ":authority" => "match authority instead",
+                ":method" => "match method instead",
+                ":path" => "match uri instead",
+                ":scheme" => "match scheme instead",
+                name if name.starts_with('@') => {
+                    "a claim is @request.auth.claims.NAME or @request.auth.claims[NAME]"
+                }
+                _ => "a header's name has letters, digits, dashes and underscores",
+            };
+            report.refuse_key(&path, message, help);
         }
     }
 }
 
-fn subnets(all: &[String], path: &str, report: &mut Report<'_>) {
-    for (i, text) in all.iter().enumerate() {
-        report.network(&format!("{path}[{i}]"), text);
+/// A claim of a verified token in place of a header: `@request.auth.claims.a.b` or `@request.auth.claims[a][b]`.
+fn is_claim(name: &str) -> bool {
+    const START: &str = "@request.auth.claims";
+    let Some((start, rest)) = name.split_at_checked(START.len()) else { return false };
+    let dotted = rest.strip_prefix('.').is_some_and(|claim| !claim.is_empty());
+    let bracketed = rest.strip_prefix('[').and_then(|r| r.strip_suffix(']')).is_some_and(|c| !c.is_empty());
+    start.eq_ignore_ascii_case(START) && (dotted || bracketed)
+}
+
+/// What a match says of the caller.
+fn source(
+    labels: &BTreeMap<String, String>,
+    namespace: &str,
+    gateways: &[String],
+    path: &str,
+    report: &mut Report<'_>,
+) {
+    report.labels(&format!("{path}.sourceLabels"), labels);
+    report.gateways(&format!("{path}.gateways"), gateways);
+    if !namespace.is_empty() && !names::is_label(namespace) {
+        let message = format!("{namespace:?} is not a namespace");
+        report.refuse(&format!("{path}.sourceNamespace"), message, "name one namespace");
     }
 }

@@ -30,7 +30,7 @@ impl Rewrite {
             }
             Some(PathRewrite::Regex { pattern, substitution }) => {
                 // The model's pattern compiled once already, within the same bounds.
-                match regex::RegexBuilder::new(pattern.as_str()).size_limit(1 << 20).build() {
+                match regex::RegexBuilder::new(pattern.translated()).size_limit(1 << 20).build() {
                     Ok(pattern) => Self::Regex { pattern, text: groups(substitution) },
                     Err(error) => {
                         tracing::error!(%error, "a path rewrite cannot be compiled");

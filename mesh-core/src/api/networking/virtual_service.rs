@@ -1,6 +1,18 @@
 //! VirtualService: how requests to a host are routed, and what happens to them on the way.
 
-use crate::api::value::{Percent, Span, StringMatch, optional_port_number, port_number};
+mod action;
+mod l4;
+mod policy;
+
+pub use action::{
+    Delegate, DerivePort, HttpBody, HttpDirectResponse, HttpRedirect, HttpRewrite, RegexRewrite,
+};
+pub use l4::{L4Match, RouteDestination, TcpRoute, TlsMatch, TlsRoute};
+pub use policy::{
+    CorsPolicy, FaultAbort, FaultDelay, HttpFaultInjection, HttpMirrorPolicy, HttpRetry, UnmatchedPreflights,
+};
+
+use crate::api::value::{Percent, Span, StringMatch, optional_count, optional_port_number, port_number};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -9,17 +21,20 @@ use std::collections::BTreeMap;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct VirtualService {
-    /// The addressed hosts; short names are of the resource's namespace.
+    /// The hosts that callers address, exact or with a leading wildcard; short names such as `reviews` are of the
+    /// resource's namespace. A VirtualService without hosts is one that others delegate to.
     pub hosts: Vec<String>,
-    /// Gateways that it is bound to, as `ns/name`, and `mesh` for sidecars. Empty means `mesh`.
+    /// The gateways that it is bound to, as `name` or `namespace/name`, and `mesh` for sidecars. Where nothing is
+    /// written, `mesh`.
     pub gateways: Vec<String>,
-    /// Rules for HTTP, in order.
+    /// Rules for HTTP and gRPC; the first that matches decides.
     pub http: Vec<HttpRoute>,
-    /// Rules for TLS that is passed through, in order.
+    /// Rules for TLS that is passed through; the first that matches decides.
     pub tls: Vec<TlsRoute>,
-    /// Rules for TCP, in order.
+    /// Rules for other connections; the first that matches decides.
     pub tcp: Vec<TcpRoute>,
-    /// Namespaces that see it: `.`, `*` or names. Empty takes the mesh's default.
+    /// The namespaces that see it: `.` for its own, `*` for all, or names. Where nothing is written the mesh's
+    /// default holds, which is all.
     pub export_to: Vec<String>,
 }
 
@@ -28,38 +43,41 @@ pub struct VirtualService {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct HttpRoute {
-    /// Name, for logs.
+    /// A name for logs and statistics.
     pub name: String,
-    /// One of these must match; empty matches all.
+    /// What a request must be like: one of these must match. None match every request.
     pub r#match: Vec<HttpMatch>,
-    /// Forward, by weight.
+    /// Forwards to these destinations, by weight.
     pub route: Vec<HttpRouteDestination>,
-    /// Answer with a redirect.
+    /// Answers with a redirect.
     pub redirect: Option<HttpRedirect>,
-    /// Answer at once.
+    /// Answers without asking any destination.
     pub direct_response: Option<HttpDirectResponse>,
-    /// Take the rules of another VirtualService.
+    /// Takes the rules of another VirtualService, for requests that match here too.
     pub delegate: Option<Delegate>,
-    /// Change path or authority.
+    /// Changes the path or the authority before forwarding.
     pub rewrite: Option<HttpRewrite>,
-    /// From the end of the request to the end of the response.
+    /// The longest that a response may take, from the end of the request to its own end, with all retries;
+    /// unbounded where nothing is written.
     pub timeout: Option<Span>,
-    /// Retries.
+    /// Retries; those of the mesh's default where nothing is written.
     pub retries: Option<HttpRetry>,
-    /// Delay and abort on purpose.
+    /// Delays and errors on purpose, to test how callers bear them.
     pub fault: Option<HttpFaultInjection>,
-    /// Copy requests to here.
+    /// Sends a copy of the requests here; their responses are dropped.
     pub mirror: Option<Destination>,
-    /// Copy requests to these.
+    /// Sends copies of the requests to several destinations, in place of `mirror`.
     pub mirrors: Vec<HttpMirrorPolicy>,
-    /// The share that `mirror` copies.
+    /// The share of requests that `mirror` copies; all where nothing is written.
     pub mirror_percentage: Option<Percent>,
-    /// Deprecated form of `mirrorPercentage`, in whole percent.
-    #[serde(alias = "mirror_percent")]
+    /// Deprecated: use `mirrorPercentage`.
     pub mirror_percent: Option<u32>,
-    /// CORS.
+    /// Deprecated: use `mirrorPercentage`.
+    #[serde(rename = "mirror_percent")]
+    pub mirror_percent_snake_case: Option<u32>,
+    /// Which other origins a browser may let use this host.
     pub cors_policy: Option<CorsPolicy>,
-    /// Changes of headers.
+    /// Changes of headers, for all destinations of the rule.
     pub headers: Option<Headers>,
 }
 
@@ -68,34 +86,35 @@ pub struct HttpRoute {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct HttpMatch {
-    /// Name, for logs.
+    /// A name for logs and statistics.
     pub name: String,
-    /// Path.
+    /// The path, without the query.
     pub uri: Option<StringMatch>,
-    /// Scheme.
+    /// The scheme, such as `https`.
     pub scheme: Option<StringMatch>,
-    /// Method.
+    /// The method, such as `GET`.
     pub method: Option<StringMatch>,
-    /// Authority.
+    /// The authority, which is the host as the caller wrote it.
     pub authority: Option<StringMatch>,
-    /// Headers; `{}` means present.
+    /// Headers by name, and what each must be like; `{}` for any value. At gateways also claims of a verified
+    /// token, as `@request.auth.claims.group` or `@request.auth.claims[group]`.
     pub headers: BTreeMap<String, StringMatch>,
-    /// Headers that must not match.
+    /// Headers by name, and what each must not be like; `{}` for headers that must not be there.
     pub without_headers: BTreeMap<String, StringMatch>,
-    /// Query parameters.
+    /// Query parameters by name, and what each must be like; `{}` for any value.
     pub query_params: BTreeMap<String, StringMatch>,
-    /// Compare `uri` without case.
+    /// Compares `uri` without case, where it is `exact` or `prefix`.
     pub ignore_uri_case: bool,
-    /// Port of the host that is addressed.
+    /// The port that the caller addressed.
     #[serde(deserialize_with = "optional_port_number")]
     pub port: Option<u16>,
-    /// Labels of the caller.
+    /// Labels that the calling workload has.
     pub source_labels: BTreeMap<String, String>,
-    /// Namespace of the caller.
+    /// The namespace of the calling workload.
     pub source_namespace: String,
-    /// Gateways that it holds for; replaces the resource's list.
+    /// The gateways that the match holds for, in place of the resource's list.
     pub gateways: Vec<String>,
-    /// Prefix of statistics.
+    /// A prefix for the statistics of this route.
     pub stat_prefix: String,
 }
 
@@ -104,11 +123,11 @@ pub struct HttpMatch {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Destination {
-    /// Host of a service.
+    /// The host of a service; a short name such as `reviews` is one of the resource's namespace.
     pub host: String,
-    /// Subset, as a DestinationRule names it.
+    /// The subset, as a DestinationRule for the host names it; all endpoints where nothing is written.
     pub subset: String,
-    /// Port; may be left out where the service has one.
+    /// The port of the service; may be left out where it has but one.
     pub port: Option<PortSelector>,
 }
 
@@ -117,7 +136,7 @@ pub struct Destination {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PortSelector {
-    /// The number.
+    /// The number, from 1 to 65535.
     #[serde(deserialize_with = "port_number")]
     pub number: u16,
 }
@@ -127,11 +146,12 @@ pub struct PortSelector {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct HttpRouteDestination {
-    /// Where to.
+    /// Where requests go.
     pub destination: Destination,
-    /// Share of the sum; a single destination takes all.
+    /// Its share of the sum of all weights; 0 where nothing is written. A single destination takes all.
+    #[serde(deserialize_with = "optional_count")]
     pub weight: Option<u32>,
-    /// Changes of headers for requests that go there.
+    /// Changes of headers for requests that go there, after those of the rule.
     pub headers: Option<Headers>,
 }
 
@@ -140,9 +160,9 @@ pub struct HttpRouteDestination {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Headers {
-    /// Of the request.
+    /// Of the request, before it is forwarded.
     pub request: Option<HeaderOperations>,
-    /// Of the response.
+    /// Of the response, before it is returned.
     pub response: Option<HeaderOperations>,
 }
 
@@ -151,280 +171,11 @@ pub struct Headers {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct HeaderOperations {
-    /// Replace.
+    /// Replaces these headers, or adds them where they are not there. `%` begins a command of Envoy's, such as
+    /// `%DOWNSTREAM_REMOTE_ADDRESS%`; write `%%` for a percent sign.
     pub set: BTreeMap<String, String>,
-    /// Append.
+    /// Appends these values to the headers.
     pub add: BTreeMap<String, String>,
-    /// Remove.
+    /// Removes these headers.
     pub remove: Vec<String>,
-}
-
-/// A redirect.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct HttpRedirect {
-    /// Replaces the path; starts with `%PREFIX()%` to replace the matched prefix only.
-    pub uri: String,
-    /// Replaces the matched prefix.
-    pub prefix_rewrite: String,
-    /// Replaces the authority.
-    pub authority: String,
-    /// Replaces the port.
-    #[serde(deserialize_with = "optional_port_number")]
-    pub port: Option<u16>,
-    /// Or derives it.
-    pub derive_port: Option<DerivePort>,
-    /// Replaces the scheme.
-    pub scheme: String,
-    /// Status; 301 where none is written.
-    pub redirect_code: Option<u16>,
-}
-
-/// Where a redirect takes its port from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum DerivePort {
-    /// 80 or 443, by the scheme.
-    FromProtocolDefault,
-    /// The port that was asked.
-    FromRequestPort,
-}
-
-/// An answer that no upstream gives.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct HttpDirectResponse {
-    /// Its status.
-    pub status: u16,
-    /// Its body.
-    pub body: Option<HttpBody>,
-}
-
-/// A body: text, or base64.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase")]
-pub enum HttpBody {
-    /// As it is.
-    String(String),
-    /// In base64.
-    Bytes(String),
-}
-
-/// Another VirtualService.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Delegate {
-    /// Its name.
-    pub name: String,
-    /// Its namespace.
-    pub namespace: String,
-}
-
-/// Changes of path and authority.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct HttpRewrite {
-    /// Replaces the matched prefix, or the whole path under an exact match.
-    pub uri: String,
-    /// Replaces the authority.
-    pub authority: String,
-    /// Replaces what a pattern finds.
-    pub uri_regex_rewrite: Option<RegexRewrite>,
-}
-
-/// A pattern and what it becomes.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct RegexRewrite {
-    /// RE2.
-    pub r#match: String,
-    /// With `\1` for groups.
-    pub rewrite: String,
-}
-
-/// Retries.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct HttpRetry {
-    /// How often; 0 never.
-    pub attempts: u32,
-    /// Bound of each attempt.
-    pub per_try_timeout: Option<Span>,
-    /// After what: Envoy's names and status codes, joined by commas.
-    pub retry_on: String,
-    /// Whether other localities may be tried.
-    pub retry_remote_localities: Option<bool>,
-    /// Whether hosts that were tried are avoided; yes where nothing is written.
-    pub retry_ignore_previous_hosts: Option<bool>,
-    /// Base of the back-off.
-    pub backoff: Option<Span>,
-}
-
-/// Faults on purpose.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct HttpFaultInjection {
-    /// Hold back.
-    pub delay: Option<FaultDelay>,
-    /// Answer with an error.
-    pub abort: Option<FaultAbort>,
-}
-
-/// Hold requests back.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct FaultDelay {
-    /// For so long.
-    pub fixed_delay: Option<Span>,
-    /// Not implemented by Istio either.
-    pub exponential_delay: Option<Span>,
-    /// Which share.
-    pub percentage: Option<Percent>,
-    /// Deprecated form of `percentage`, in whole percent.
-    pub percent: Option<u32>,
-}
-
-/// Answer requests with an error.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct FaultAbort {
-    /// An HTTP status.
-    pub http_status: Option<u16>,
-    /// A gRPC status, by name or number.
-    pub grpc_status: Option<String>,
-    /// Not implemented by Istio either.
-    pub http2_error: Option<String>,
-    /// Which share.
-    pub percentage: Option<Percent>,
-}
-
-/// A copy of requests.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct HttpMirrorPolicy {
-    /// Where to.
-    pub destination: Destination,
-    /// Which share; all where nothing is written.
-    pub percentage: Option<Percent>,
-}
-
-/// Cross-origin requests.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct CorsPolicy {
-    /// Origins that are allowed.
-    pub allow_origins: Vec<StringMatch>,
-    /// Deprecated form of `allowOrigins`.
-    pub allow_origin: Vec<String>,
-    /// Methods.
-    pub allow_methods: Vec<String>,
-    /// Request headers.
-    pub allow_headers: Vec<String>,
-    /// Response headers.
-    pub expose_headers: Vec<String>,
-    /// How long an answer may be kept.
-    pub max_age: Option<Span>,
-    /// Whether credentials may be sent.
-    pub allow_credentials: Option<bool>,
-    /// What becomes of preflights that do not match.
-    pub unmatched_preflights: Option<UnmatchedPreflights>,
-}
-
-/// What becomes of preflights that do not match.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum UnmatchedPreflights {
-    /// The default: they are forwarded.
-    Unspecified,
-    /// To the upstream.
-    Forward,
-    /// Answered without headers.
-    Ignore,
-}
-
-/// One rule for TLS that is passed through.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct TlsRoute {
-    /// One of these must match.
-    pub r#match: Vec<TlsMatch>,
-    /// By weight.
-    pub route: Vec<RouteDestination>,
-}
-
-/// What a TLS connection must be like.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct TlsMatch {
-    /// Server names.
-    pub sni_hosts: Vec<String>,
-    /// Addresses that are addressed.
-    pub destination_subnets: Vec<String>,
-    /// Port that is addressed.
-    #[serde(deserialize_with = "optional_port_number")]
-    pub port: Option<u16>,
-    /// Labels of the caller.
-    pub source_labels: BTreeMap<String, String>,
-    /// Namespace of the caller.
-    pub source_namespace: String,
-    /// Gateways that it holds for.
-    pub gateways: Vec<String>,
-}
-
-/// One rule for TCP.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct TcpRoute {
-    /// One of these must match; empty matches all.
-    pub r#match: Vec<L4Match>,
-    /// By weight.
-    pub route: Vec<RouteDestination>,
-}
-
-/// What a connection must be like.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct L4Match {
-    /// Addresses that are addressed.
-    pub destination_subnets: Vec<String>,
-    /// Port that is addressed.
-    #[serde(deserialize_with = "optional_port_number")]
-    pub port: Option<u16>,
-    /// Address of the caller.
-    pub source_subnet: String,
-    /// Labels of the caller.
-    pub source_labels: BTreeMap<String, String>,
-    /// Namespace of the caller.
-    pub source_namespace: String,
-    /// Gateways that it holds for.
-    pub gateways: Vec<String>,
-}
-
-/// A destination of connections with its share.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct RouteDestination {
-    /// Where to.
-    pub destination: Destination,
-    /// Share of the sum; a single destination takes all.
-    pub weight: Option<u32>,
 }

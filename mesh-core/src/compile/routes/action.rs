@@ -188,7 +188,7 @@ fn mirrors(place: &Place<'_, '_>, rule: &RuleOf<'_>, report: &mut Report) -> Vec
     let http = rule.http;
     let whole = |percent: Option<u32>| percent.map(|p| Percent { value: f64::from(p) });
     let single = http.mirror.as_ref().map(|to| {
-        let share = http.mirror_percentage.or(whole(http.mirror_percent));
+        let share = http.mirror_percentage.or(whole(http.mirror_percent.or(http.mirror_percent_snake_case)));
         (to, share, format!("{}.mirror", rule.path), format!("{}.mirrorPercentage", rule.path))
     });
     let several = http.mirrors.iter().enumerate().map(|(i, m)| {

@@ -57,7 +57,7 @@ fn edit(
             }
             let at = || format!("{path}.{verb}.{name}");
             let (Ok(name), Ok(bytes)) =
-                (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))
+                (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value.as_bytes()))
             else {
                 report.invalid(vs, at(), "not a legal header");
                 continue;

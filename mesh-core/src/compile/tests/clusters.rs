@@ -118,7 +118,7 @@ fn connection_pools_bound_what_is_open() {
     let compiled = with(
         "{connectionPool: {tcp: {maxConnections: 7, connectTimeout: 3s, tcpKeepalive: {time: 2h, interval: 75s, probes: 9}}, \
          http: {http1MaxPendingRequests: 2, http2MaxRequests: 5, maxRequestsPerConnection: 4, maxRetries: 6, idleTimeout: 90s}}, \
-         retryBudget: {percent: {value: 30}, minRetryConcurrency: 4}}",
+         retryBudget: {percent: 30, minRetryConcurrency: 4}}",
     );
     let c = cluster(&compiled, REVIEWS);
     assert_eq!((c.limits.max_connections, c.limits.max_pending_requests), (7, 2));

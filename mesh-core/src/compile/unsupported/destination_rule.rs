@@ -140,7 +140,7 @@ fn connection_pool(r: &Resource<DestinationRule>, pool: &ConnectionPool, path: &
 }
 
 fn outlier_detection(r: &Resource<DestinationRule>, of: &OutlierDetection, path: &str, report: &mut Report) {
-    if of.outlier_detection_http_error_codes.is_some() {
+    if !of.outlier_detection_http_error_codes.is_empty() {
         let at = format!("{path}.outlierDetectionHttpErrorCodes");
         report.not_honoured(r, at, "a choice of status codes", "5xx count");
     }

@@ -62,16 +62,25 @@ pub(super) fn inject(fault: &HttpFaultInjection, path: &str, report: &mut Report
     if let Some(delay) = &fault.delay {
         let path = format!("{path}.delay");
         report.percent(&format!("{path}.percentage"), delay.percentage);
-        report.whole_percent(&format!("{path}.percent"), delay.percent.map(i64::from));
+        if let Some(percent) = delay.percent {
+            let path = format!("{path}.percent");
+            report.whole_percent(&path, Some(i64::from(percent)));
+            if percent <= 100 {
+                let help = format!("write percentage: {{value: {percent}}}");
+                report.warn_key(&path, "`percent` is deprecated", help);
+            }
+        }
         if delay.fixed_delay.is_some() && delay.percentage.is_none() && delay.percent.is_none() {
             report.warn(&path, "a delay without a percentage holds no request back", ALL_REQUESTS);
         }
         match (delay.fixed_delay, delay.exponential_delay) {
-            (None, None) => report.refuse(&path, "a delay without a length", "write fixedDelay"),
+            (None, None) => {
+                report.warn(&path, "a delay without a length holds no request back", "write fixedDelay");
+            }
             (fixed, _) => report.duration(&format!("{path}.fixedDelay"), fixed),
         }
         if delay.exponential_delay.is_some() {
-            report.refuse(
+            report.refuse_key(
                 &format!("{path}.exponentialDelay"),
                 "not supported by any mesh",
                 "write fixedDelay",
@@ -96,13 +105,16 @@ pub(super) fn inject(fault: &HttpFaultInjection, path: &str, report: &mut Report
         report.refuse(&format!("{path}.grpcStatus"), message, "write its name, such as UNAVAILABLE");
     }
     if abort.http2_error.is_some() {
-        report.refuse(&format!("{path}.http2Error"), "not supported by any mesh", "write httpStatus");
+        report.refuse_key(&format!("{path}.http2Error"), "not supported by any mesh", "write httpStatus");
     }
     let ways = [abort.http_status.is_some(), abort.grpc_status.is_some()];
     match ways.iter().filter(|is| **is).count() {
         1 => {}
         0 if abort.http2_error.is_some() => {}
-        0 => report.refuse(&path, "an abort without a status", "write httpStatus or grpcStatus"),
+        0 => {
+            let help = "write httpStatus or grpcStatus";
+            report.warn(&path, "an abort without a status answers no request", help);
+        }
         _ => report.refuse(&path, "httpStatus beside grpcStatus", "keep one of them"),
     }
 }
