@@ -1,7 +1,7 @@
 //! Collects findings about one resource, and the checks that many kinds share.
 
 use crate::api::Meta;
-use crate::api::value::{Percent, Selector, Span, StringMatch, TargetRef};
+use crate::api::value::{Percent, Span, StringMatch};
 use crate::diagnostic::{Finding, Findings, SourceMap, code};
 use crate::hostname::Hostname;
 use crate::model::matcher::Regex;
@@ -35,6 +35,12 @@ impl<'a> Report<'a> {
     /// A field that is refused, and what would be right.
     pub(super) fn refuse(&mut self, path: &str, message: impl Into<String>, help: impl Into<String>) {
         let finding = Finding::error(code::SCHEMA, message).about(self.meta, self.source, path);
+        self.push(finding.help(help));
+    }
+
+    /// The name of a field that is refused, whatever its value.
+    pub(super) fn refuse_name(&mut self, path: &str, message: impl Into<String>, help: impl Into<String>) {
+        let finding = Finding::error(code::SCHEMA, message).about(self.meta, self.source, path).at_key();
         self.push(finding.help(help));
     }
 
@@ -210,68 +216,6 @@ impl<'a> Report<'a> {
         if !socket.starts_with('@') && (!socket.starts_with('/') || socket.ends_with('/')) {
             let message = format!("{socket:?} is not an absolute path to a file");
             self.refuse(path, message, "write unix:///run/app.sock");
-        }
-    }
-
-    /// A selector: labels are compared literally, so a `*` in one selects nothing that was meant.
-    pub(super) fn selector(&mut self, path: &str, labels: &BTreeMap<String, String>) {
-        for (key, value) in labels {
-            let path = format!("{path}.{key}");
-            if key.is_empty() {
-                self.refuse(&path, "a label without a name", "name the label");
-            } else if key.contains('*') || value.contains('*') {
-                self.refuse(&path, "a wildcard in a selector", "labels are compared literally");
-            }
-        }
-    }
-
-    pub(super) fn match_labels(&mut self, path: &str, selector: Option<&Selector>) {
-        let Some(selector) = selector else { return };
-        let path = format!("{path}.matchLabels");
-        if selector.match_labels.is_empty() {
-            self.warn(&path, "a selector without labels", "leave it out to select all workloads");
-        }
-        self.selector(&path, &selector.match_labels);
-    }
-
-    /// One of `selector`, `targetRef` and `targetRefs`, and what they may name.
-    pub(super) fn targets(
-        &mut self,
-        selector: Option<&Selector>,
-        one: Option<&TargetRef>,
-        all: &[TargetRef],
-    ) {
-        self.match_labels("spec.selector", selector);
-        let ways =
-            usize::from(selector.is_some()) + usize::from(one.is_some()) + usize::from(!all.is_empty());
-        if ways > 1 {
-            self.refuse("spec", "more than one of selector, targetRef and targetRefs", "keep one of them");
-        }
-        let listed = all.iter().enumerate().map(|(i, r)| (format!("spec.targetRefs[{i}]"), r));
-        for (path, target) in one.map(|r| ("spec.targetRef".to_owned(), r)).into_iter().chain(listed) {
-            if target.name.is_empty() {
-                self.refuse(&path, "the target's name is missing", "name the resource");
-            }
-            if !target.namespace.is_empty() {
-                let path = format!("{path}.namespace");
-                self.refuse(
-                    &path,
-                    "a target in another namespace",
-                    "targets are of the policy's own namespace",
-                );
-            }
-            let allowed = [
-                ("", "Service"),
-                ("core", "Service"),
-                ("networking.istio.io", "ServiceEntry"),
-                ("gateway.networking.k8s.io", "Gateway"),
-                ("gateway.networking.k8s.io", "GatewayClass"),
-            ];
-            if !allowed.contains(&(target.group.as_str(), target.kind.as_str())) {
-                let message =
-                    format!("{}/{} is not a kind that a policy attaches to", target.group, target.kind);
-                self.refuse(&path, message, "attach it to a Service, ServiceEntry, Gateway or GatewayClass");
-            }
         }
     }
 

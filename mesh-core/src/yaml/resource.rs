@@ -194,7 +194,6 @@ const NOT_YET: &[(&str, &str)] = &[
     ("gateway.networking.x-k8s.io", ""),
     ("inference.networking.k8s.io", ""),
     ("networking.k8s.io", "Ingress"),
-    ("extensions.istio.io", "TrafficExtension"),
     ("multicluster.x-k8s.io", ""),
 ];
 
