@@ -109,7 +109,8 @@ spec: {minAvailable: 1}
     let (code, _, error) = exit_code("meshctl", &silence).await;
     assert_eq!(code, Some(0), "{error}");
     assert!(error.contains("(1 suppressed)"), "{error}");
-    let (code, out, _) = exit_code("meshctl", &["analyze", "--output", "json", "-S", "MESH0004=*", &path]).await;
+    let (code, out, _) =
+        exit_code("meshctl", &["analyze", "--output", "json", "-S", "MESH0004=*", &path]).await;
     let findings: serde_json::Value = serde_json::from_str(&out).expect("JSON on standard output");
     assert_eq!((code, findings.as_array().map(Vec::len)), (Some(0), Some(1)), "{findings}");
     assert_eq!(findings[0]["resource"]["namespace"], "shop", "{findings}");

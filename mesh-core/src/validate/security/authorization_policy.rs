@@ -8,6 +8,7 @@
 //! | port `0` | accepted | refused | no connection has it |
 //! | a template with two `{**}`, or with text beside `{*}` in one part | accepted; Envoy refuses the listener | refused | a policy that is not in force protects nothing |
 //! | `/a/{id}` | accepted; compared literally | a warning | no path holds a brace |
+//! | a DENY rule on requests whose ports stand in `when` | a warning | accepted | its ports are said |
 //! | the name in `request.headers[…]` is none | accepted; Envoy refuses the listener | refused | as above |
 
 use super::super::report::Report;
@@ -87,7 +88,7 @@ fn check_rule(rule: &Rule, action: Action, path: &str, report: &mut Report<'_>) 
 }
 
 /// Of a plain connection no host, method, path or token is known. A DENY rule takes what is not known for a
-/// match, so one that asks for nothing else denies every connection to ports that are not HTTP.
+/// match, so that one which does not say its ports denies connections that it was not meant for.
 fn warn_of_connections(rule: &Rule, path: &str, report: &mut Report<'_>) {
     let sees = |source: &Source| {
         let by_connection = [
@@ -109,12 +110,13 @@ fn warn_of_connections(rule: &Rule, path: &str, report: &mut Report<'_>) {
     let mut sources = rule.from.iter().filter_map(|f| f.source.as_ref()).peekable();
     let mut operations = rule.to.iter().filter_map(|t| t.operation.as_ref()).peekable();
     let has_operations = operations.peek().is_some();
-    let of_ports = operations.any(|o| !o.ports.is_empty() || !o.not_ports.is_empty());
+    let of_ports = operations.any(|o| !o.ports.is_empty() || !o.not_ports.is_empty())
+        || rule.when.iter().any(|condition| condition.key == "destination.port");
     let blind_to = has_operations && !of_ports;
-    let blind_from = !has_operations && sources.peek().is_some() && !sources.any(sees);
+    let blind_from = !has_operations && !of_ports && sources.peek().is_some() && !sources.any(sees);
     if blind_to || blind_from {
         let path = format!("{path}.{}", if blind_to { "to" } else { "from" });
-        let message = "on ports that are not HTTP this denies every connection";
+        let message = "on ports that are not HTTP, where no request is seen, this denies whole connections";
         report.warn(&path, message, "write to.operation.ports to say which ports are meant");
     }
 }

@@ -75,9 +75,9 @@ fn a_policy_attaches_in_one_way_to_something_that_it_can_attach_to() {
 }
 
 #[test]
-fn a_deny_rule_that_would_deny_every_connection_is_a_warning() {
+fn a_deny_rule_on_requests_that_does_not_say_its_ports_is_a_warning() {
     let policy = |rule: &str| only("AuthorizationPolicy", &format!("{{action: DENY, rules: [{rule}]}}"));
-    let message = "on ports that are not HTTP this denies every connection";
+    let message = "on ports that are not HTTP, where no request is seen, this denies whole connections";
     assert_eq!(
         policy("{to: [{operation: {methods: [POST]}}]}"),
         format!("warning spec.rules[0].to: {message}")
@@ -94,6 +94,7 @@ fn a_deny_rule_that_would_deny_every_connection_is_a_warning() {
         "{from: [{source: {namespaces: [a]}}]}",
         "{from: [{source: {notRequestPrincipals: ['*'], notTrustDomains: [a]}}]}",
         "{to: [{operation: {methods: [POST], notPorts: ['80']}}]}",
+        "{to: [{operation: {methods: [POST]}}], when: [{key: destination.port, values: ['80']}]}",
         "{when: [{key: 'request.headers[x]', values: [a]}]}",
         "{}",
     ] {
