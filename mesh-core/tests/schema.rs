@@ -1,5 +1,6 @@
 //! The JSON Schemas of the kinds, which editors complete and check by.
 #![cfg(feature = "schema")]
+#![allow(clippy::unwrap_used, reason = "a broken test must fail")]
 
 use mesh_core::api::KINDS;
 use mesh_core::api::kind::schema;
