@@ -98,7 +98,7 @@ spec: {minAvailable: 1}
 
     let (code, _, error) = exit_code("meshctl", &["analyze", &path]).await;
     assert_eq!(code, Some(0), "a warning is below the threshold: {error}");
-    for part in ["warning[IST0101]", "routes.yaml:6:46", "info[MESH0004]", "0 errors, 1 warning, 1 note"] {
+    for part in ["warning[IST0101]", "routes.yaml:6:40", "info[MESH0004]", "0 errors, 1 warning, 1 note"] {
         assert!(error.contains(part), "{part:?} in:\n{error}");
     }
     assert!(!error.contains('\x1b'), "no colours but on a terminal: {error:?}");

@@ -64,6 +64,7 @@ pub(crate) fn run(args: &CheckArgs, more: fn(&World) -> Findings) -> ExitCode {
     let loaded = source::load(&args.paths, args.recursive);
     let mut all = loaded.findings.to_vec();
     all.extend(more(&loaded.world));
+    all.sort_by(|a, b| place(a).cmp(&place(b)));
     let found = all.len();
     all.retain(|finding| !args.suppress.iter().any(|s| s.covers(finding)));
     let verdict = match all.iter().any(|f| f.level >= args.failure_threshold.level()) {
@@ -78,6 +79,11 @@ pub(crate) fn run(args: &CheckArgs, more: fn(&World) -> Findings) -> ExitCode {
         }
         Output::Json => stdout::print(&diagnostic::json(&all).to_string(), verdict),
     }
+}
+
+/// File and place in it, so that all that there is to say about a file stands together.
+fn place(finding: &Finding) -> (Option<&str>, usize) {
+    (finding.file(), finding.span.map_or(0, |span| span.start))
 }
 
 impl Threshold {

@@ -8,7 +8,6 @@
 //! | a port twice in one match | refused by the schema | a warning | it says nothing wrong |
 
 use super::report::Report;
-use super::targets::POLICY_TARGETS;
 use crate::api::extensions::{
     EnvValueSource, LuaConfig, TrafficExtension, TrafficSelector, VmConfig, WasmConfig, WasmPlugin,
 };
@@ -32,7 +31,7 @@ struct Module<'a> {
 }
 
 pub(super) fn wasm_plugin(spec: &WasmPlugin, report: &mut Report<'_>) {
-    report.targets(spec.selector.as_ref(), spec.target_ref.as_ref(), &spec.target_refs, POLICY_TARGETS);
+    report.targets(spec.selector.as_ref(), spec.target_ref.as_ref(), &spec.target_refs);
     check_match(&spec.r#match, report);
     let module = Module {
         url: &spec.url,
@@ -45,7 +44,7 @@ pub(super) fn wasm_plugin(spec: &WasmPlugin, report: &mut Report<'_>) {
 }
 
 pub(super) fn traffic_extension(spec: &TrafficExtension, report: &mut Report<'_>) {
-    report.targets(spec.selector.as_ref(), None, &spec.target_refs, POLICY_TARGETS);
+    report.targets(spec.selector.as_ref(), None, &spec.target_refs);
     check_match(&spec.r#match, report);
     match (&spec.wasm, &spec.lua) {
         (Some(wasm), None) => check_wasm(wasm, report),

@@ -38,10 +38,10 @@ impl<'a> Report<'a> {
         self.push(finding.help(help));
     }
 
-    /// The name of a field that is refused, whatever its value.
-    pub(super) fn refuse_name(&mut self, path: &str, message: impl Into<String>, help: impl Into<String>) {
-        let finding = Finding::error(code::SCHEMA, message).about(self.meta, self.source, path).at_key();
-        self.push(finding.help(help));
+    /// A key of a mapping that is refused, whatever its value.
+    pub(super) fn refuse_key(&mut self, path: &str, message: impl Into<String>, help: impl Into<String>) {
+        let finding = Finding::error(code::SCHEMA, message).about(self.meta, self.source, path);
+        self.push(finding.at_key().help(help));
     }
 
     /// A field that works, perhaps not as meant.

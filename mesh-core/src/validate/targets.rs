@@ -16,11 +16,8 @@ const LONGEST_LABEL_VALUE: usize = 63;
 /// As many resources may one policy be attached to.
 const MOST_TARGETS: usize = 16;
 
-/// Group and kind of what a policy may be attached to.
-pub(super) type TargetKind = (&'static str, &'static str);
-
-/// What AuthorizationPolicy, RequestAuthentication, Telemetry, WasmPlugin and TrafficExtension attach to.
-pub(super) const POLICY_TARGETS: &[TargetKind] = &[
+/// Group and kind of what a policy may be attached to: the same for every kind of policy.
+const KINDS: &[(&str, &str)] = &[
     ("", "Service"),
     ("networking.istio.io", "ServiceEntry"),
     ("gateway.networking.k8s.io", "Gateway"),
@@ -33,9 +30,9 @@ impl Report<'_> {
         for (key, value) in labels {
             let path = format!("{path}.{key}");
             if key.is_empty() {
-                self.refuse_name(&path, "a label without a name", "name the label");
+                self.refuse_key(&path, "a label without a name", "name the label");
             } else if key.contains('*') {
-                self.refuse_name(&path, "a wildcard in a selector", "labels are compared literally");
+                self.refuse_key(&path, "a wildcard in a selector", "labels are compared literally");
             } else if value.contains('*') {
                 self.refuse(&path, "a wildcard in a selector", "labels are compared literally");
             } else if value.len() > LONGEST_LABEL_VALUE {
@@ -55,13 +52,12 @@ impl Report<'_> {
         self.selector(&path, &selector.match_labels);
     }
 
-    /// One of `selector`, `targetRef` and `targetRefs`, and targets of the kinds that are allowed.
+    /// One of `selector`, `targetRef` and `targetRefs`, and targets of kinds that a policy attaches to.
     pub(super) fn targets(
         &mut self,
         selector: Option<&Selector>,
         one: Option<&TargetRef>,
         all: &[TargetRef],
-        allowed: &[TargetKind],
     ) {
         self.match_labels("spec.selector", selector);
         let ways = [
@@ -80,12 +76,12 @@ impl Report<'_> {
             self.refuse("spec.targetRefs", message, "at most 16; write another policy for the rest");
         }
         if let Some(target) = one {
-            self.target("spec.targetRef", target, allowed);
+            self.target("spec.targetRef", target);
         }
         let mut seen = HashSet::new();
         for (i, target) in all.iter().enumerate() {
             let path = format!("spec.targetRefs[{i}]");
-            self.target(&path, target, allowed);
+            self.target(&path, target);
             if !seen.insert((core(&target.group), &target.kind, &target.name)) {
                 let message = format!("{} {} is a target twice", target.kind, target.name);
                 self.warn(&path, message, "keep one of them");
@@ -93,7 +89,7 @@ impl Report<'_> {
         }
     }
 
-    fn target(&mut self, path: &str, target: &TargetRef, allowed: &[TargetKind]) {
+    fn target(&mut self, path: &str, target: &TargetRef) {
         if target.name.is_empty() {
             self.refuse(&format!("{path}.name"), "the target's name is missing", "name the resource");
         }
@@ -103,11 +99,11 @@ impl Report<'_> {
             self.refuse(&path, "a target in another namespace", help);
         }
         if target.kind.is_empty() {
-            let help = format!("write kind: {}", kinds(allowed));
+            let help = format!("write kind: {}", kinds());
             return self.refuse(&format!("{path}.kind"), "the target's kind is missing", help);
         }
         let group = core(&target.group);
-        let of_kind = allowed.iter().find(|(_, kind)| *kind == target.kind);
+        let of_kind = KINDS.iter().find(|(_, kind)| *kind == target.kind);
         match of_kind {
             Some((right, _)) if *right == group => {}
             Some((right, kind)) => {
@@ -117,7 +113,7 @@ impl Report<'_> {
             }
             None => {
                 let message = format!("{} is not a kind that a policy attaches to", target.kind);
-                let help = format!("attach it to a {}", kinds(allowed));
+                let help = format!("attach it to a {}", kinds());
                 self.refuse(&format!("{path}.kind"), message, help);
             }
         }
@@ -129,8 +125,8 @@ fn core(group: &str) -> &str {
     if group == "core" { "" } else { group }
 }
 
-fn kinds(allowed: &[TargetKind]) -> String {
-    let names: Vec<&str> = allowed.iter().map(|(_, kind)| *kind).collect();
+fn kinds() -> String {
+    let names: Vec<&str> = KINDS.iter().map(|(_, kind)| *kind).collect();
     match names.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
         _ => names.concat(),

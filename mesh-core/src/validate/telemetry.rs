@@ -9,14 +9,13 @@
 
 use super::cel;
 use super::report::Report;
-use super::targets::POLICY_TARGETS;
 use crate::api::telemetry::{
     AccessLogging, CustomTag, Metrics, MetricsOverride, ProviderRef, TagOperation, Telemetry, Tracing,
 };
 use std::collections::HashSet;
 
 pub(super) fn check(spec: &Telemetry, report: &mut Report<'_>) {
-    report.targets(spec.selector.as_ref(), spec.target_ref.as_ref(), &spec.target_refs, POLICY_TARGETS);
+    report.targets(spec.selector.as_ref(), spec.target_ref.as_ref(), &spec.target_refs);
     if spec.tracing.len() > 1 {
         let help = "write all of it in the first";
         report.warn("spec.tracing[1]", "only the first of several is looked at", help);
@@ -59,7 +58,7 @@ fn check_tracing(tracing: &Tracing, path: &str, report: &mut Report<'_>) {
     for (name, tag) in &tracing.custom_tags {
         let path = format!("{path}.customTags.{name}");
         if name.is_empty() {
-            report.refuse_name(&path, "the tag's name is missing", "name the tag");
+            report.refuse_key(&path, "the tag's name is missing", "name the tag");
         }
         check_tag(tag, &path, report);
     }

@@ -1,7 +1,20 @@
 //! AuthorizationPolicy: who may do what.
 
+use crate::api::Meta;
 use crate::api::value::{Selector, TargetRef};
 use serde::Deserialize;
+
+/// The annotation that puts a policy on trial: it is not enforced.
+pub const DRY_RUN: &str = "istio.io/dry-run";
+
+/// Whether a policy is on trial; `None` where its annotation is neither true nor false, as Go reads them.
+pub fn is_on_trial(meta: &Meta) -> Option<bool> {
+    match meta.annotations.get(DRY_RUN).map(String::as_str) {
+        Some("1" | "t" | "T" | "true" | "True" | "TRUE") => Some(true),
+        None | Some("0" | "f" | "F" | "false" | "False" | "FALSE") => Some(false),
+        Some(_) => None,
+    }
+}
 
 /// The spec of an AuthorizationPolicy: which requests a workload takes.
 ///

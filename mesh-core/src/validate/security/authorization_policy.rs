@@ -12,9 +12,10 @@
 //! | the name in `request.headers[…]` is none | accepted; Envoy refuses the listener | refused | as above |
 
 use super::super::report::Report;
-use super::super::targets::POLICY_TARGETS;
 use super::condition;
-use crate::api::security::authorization_policy::{Action, AuthorizationPolicy, Operation, Rule, Source};
+use crate::api::security::authorization_policy::{
+    Action, AuthorizationPolicy, DRY_RUN, Operation, Rule, Source, is_on_trial,
+};
 
 /// As many rules, and sources of one rule, does Istio's schema allow.
 const MOST_RULES: usize = 512;
@@ -22,8 +23,16 @@ const MOST_RULES: usize = 512;
 const MOST_ACCOUNTS: usize = 16;
 
 pub(in crate::validate) fn check(spec: &AuthorizationPolicy, report: &mut Report<'_>) {
-    report.targets(spec.selector.as_ref(), spec.target_ref.as_ref(), &spec.target_refs, POLICY_TARGETS);
+    report.targets(spec.selector.as_ref(), spec.target_ref.as_ref(), &spec.target_refs);
     check_action(spec, report);
+    if is_on_trial(report.meta).is_none() {
+        let path = format!("metadata.annotations.{DRY_RUN}");
+        report.refuse(
+            &path,
+            "neither true nor false",
+            "write \"true\" to try the policy out, or leave it out",
+        );
+    }
     if spec.rules.len() > MOST_RULES {
         let message = format!("{} rules", spec.rules.len());
         report.refuse("spec.rules", message, "at most 512; write another policy for the rest");

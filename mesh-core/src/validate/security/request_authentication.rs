@@ -8,7 +8,6 @@
 //! | two claims into one header | accepted | a warning | one of them is lost |
 
 use super::super::report::Report;
-use super::super::targets::POLICY_TARGETS;
 use crate::api::security::RequestAuthentication;
 use crate::api::security::request_authentication::JwtRule;
 use http::{HeaderName, Uri};
@@ -25,7 +24,7 @@ const METADATA_HOSTS: &[&str] =
     &["metadata", "metadata.google.internal", "instance-data", "instance-data.ec2.internal"];
 
 pub(in crate::validate) fn check(spec: &RequestAuthentication, report: &mut Report<'_>) {
-    report.targets(spec.selector.as_ref(), spec.target_ref.as_ref(), &spec.target_refs, POLICY_TARGETS);
+    report.targets(spec.selector.as_ref(), spec.target_ref.as_ref(), &spec.target_refs);
     if spec.jwt_rules.len() > MOST_RULES {
         let message = format!("{} rules", spec.jwt_rules.len());
         report.refuse("spec.jwtRules", message, "at most 4096; write another policy for the rest");
