@@ -74,6 +74,72 @@ spec:
 }
 
 #[tokio::test]
+async fn analyze_tells_what_does_not_fit_together_and_fails_from_the_threshold_on() {
+    let folder = Folder::empty();
+    folder.write(
+        "routes.yaml",
+        "apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: reviews, namespace: shop}
+spec:
+  hosts: [reviews]
+  http: [{route: [{destination: {host: nobody}}]}]
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: reviews}
+spec: {minAvailable: 1}
+",
+    );
+    let path = folder.path().to_string_lossy().into_owned();
+    let (code, _, error) = exit_code("meshctl", &["validate", &path]).await;
+    assert_eq!(code, Some(0), "each by itself is right: {error}");
+    assert!(!error.contains("IST0101"), "{error}");
+
+    let (code, _, error) = exit_code("meshctl", &["analyze", &path]).await;
+    assert_eq!(code, Some(0), "a warning is below the threshold: {error}");
+    for part in ["warning[IST0101]", "routes.yaml:6:40", "info[MESH0004]", "0 errors, 1 warning, 1 note"] {
+        assert!(error.contains(part), "{part:?} in:\n{error}");
+    }
+    assert!(!error.contains('\x1b'), "no colours but on a terminal: {error:?}");
+    let (code, ..) = exit_code("meshctl", &["analyze", "--failure-threshold", "warning", &path]).await;
+    assert_eq!(code, Some(1));
+
+    let silence = ["analyze", "--failure-threshold", "warning", "-S", "IST0101=VirtualService *.shop", &path];
+    let (code, _, error) = exit_code("meshctl", &silence).await;
+    assert_eq!(code, Some(0), "{error}");
+    assert!(error.contains("(1 suppressed)"), "{error}");
+    let (code, out, _) =
+        exit_code("meshctl", &["analyze", "--output", "json", "-S", "MESH0004=*", &path]).await;
+    let findings: serde_json::Value = serde_json::from_str(&out).expect("JSON on standard output");
+    assert_eq!((code, findings.as_array().map(Vec::len)), (Some(0), Some(1)), "{findings}");
+    assert_eq!(findings[0]["resource"]["namespace"], "shop", "{findings}");
+    let (code, _, error) = exit_code("meshctl", &["analyze", "-S", "IST0101", &path]).await;
+    assert_eq!(code, Some(2), "{error}");
+    assert!(error.contains("CODE=RESOURCE"), "it says how one is written: {error}");
+    let (_, _, error) = exit_code("meshctl", &["analyze", "--color", "always", &path]).await;
+    assert!(error.contains('\x1b'), "{error:?}");
+}
+
+#[tokio::test]
+async fn schema_prints_the_schema_of_a_kind_by_any_of_its_names() {
+    let (code, list, _) = exit_code("meshctl", &["schema"]).await;
+    assert_eq!(code, Some(0));
+    assert!(list.contains("VirtualService") && list.contains("TrafficExtension"), "{list}");
+    let (code, by_name, _) = exit_code("meshctl", &["schema", "VirtualService"]).await;
+    assert_eq!(code, Some(0));
+    let schema: serde_json::Value = serde_json::from_str(&by_name).expect("a JSON Schema");
+    assert_eq!(schema["properties"]["kind"]["const"], "VirtualService", "{schema}");
+    for name in ["vs", "VIRTUALSERVICES", "virtualservice.networking.istio.io"] {
+        let (code, out, _) = exit_code("meshctl", &["schema", name]).await;
+        assert_eq!((code, out == by_name), (Some(0), true), "{name}");
+    }
+    let (code, _, error) = exit_code("meshctl", &["schema", "virtalservice"]).await;
+    assert_eq!(code, Some(2));
+    assert!(error.contains("did you mean `VirtualService`?"), "{error}");
+}
+
+#[tokio::test]
 async fn a_token_needs_a_control_planes_state() {
     let empty = Folder::empty();
     let dir = empty.path().to_string_lossy().into_owned();

@@ -9,7 +9,9 @@
 //! is silent about a field that its data plane could not honour, so are we strict instead: a rule that
 //! cannot be carried out must not come into force.
 
+mod cel;
 mod destination_rule;
+mod extensions;
 mod gateway;
 mod gateway_api;
 mod ingress;
@@ -19,6 +21,8 @@ mod report;
 mod security;
 mod service_entry;
 mod sidecar;
+mod targets;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 mod traffic_policy;
@@ -41,6 +45,9 @@ pub fn check(resource: &AnyResource) -> Findings {
         AnyResource::PeerAuthentication(r) => security::peer_authentication(&r.spec, &mut report),
         AnyResource::AuthorizationPolicy(r) => security::authorization_policy(&r.spec, &mut report),
         AnyResource::RequestAuthentication(r) => security::request_authentication(&r.spec, &mut report),
+        AnyResource::Telemetry(r) => telemetry::check(&r.spec, &mut report),
+        AnyResource::WasmPlugin(r) => extensions::wasm_plugin(&r.spec, &mut report),
+        AnyResource::TrafficExtension(r) => extensions::traffic_extension(&r.spec, &mut report),
         AnyResource::Service(r) => kubernetes::service(&r.spec, &mut report),
         AnyResource::Endpoints(r) => kubernetes::endpoints(&r.spec, &mut report),
         AnyResource::EndpointSlice(r) => kubernetes::endpoint_slice(&r.spec, &mut report),
@@ -64,8 +71,6 @@ pub fn check(resource: &AnyResource) -> Findings {
         AnyResource::WorkloadGroup(_)
         | AnyResource::ProxyConfig(_)
         | AnyResource::EnvoyFilter(_)
-        | AnyResource::Telemetry(_)
-        | AnyResource::WasmPlugin(_)
         | AnyResource::Deployment(_)
         | AnyResource::StatefulSet(_)
         | AnyResource::DaemonSet(_)

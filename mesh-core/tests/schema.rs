@@ -1,5 +1,6 @@
 //! The JSON Schemas of the kinds, which editors complete and check by.
 #![cfg(feature = "schema")]
+#![allow(clippy::unwrap_used, reason = "a broken test must fail")]
 
 use mesh_core::api::KINDS;
 use mesh_core::api::kind::schema;
@@ -49,4 +50,16 @@ fn the_values_of_a_secret_are_texts() {
     let secret = schema("", "Secret").unwrap();
     let data = secret.pointer("/definitions/Secret/properties/data/additionalProperties/type").unwrap();
     assert_eq!(data, "string");
+}
+
+#[test]
+fn the_schemas_of_policies_name_their_values_and_their_ports() {
+    let jwt = schema("security.istio.io", "RequestAuthentication").unwrap();
+    let presence = jwt.pointer("/definitions/Presence").unwrap().to_string();
+    assert!(["OPTIONAL", "REQUIRED", "IGNORED"].iter().all(|v| presence.contains(v)), "{presence}");
+    let peer = schema("security.istio.io", "PeerAuthentication").unwrap();
+    let ports = peer.pointer("/definitions/PeerAuthentication/properties/portLevelMtls").unwrap();
+    assert_eq!(ports["type"], "object", "{ports}");
+    let extension = schema("extensions.istio.io", "TrafficExtension").unwrap();
+    assert!(extension.pointer("/definitions/LuaConfig/properties/inlineCode").is_some(), "{extension:?}");
 }

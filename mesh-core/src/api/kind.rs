@@ -1,6 +1,6 @@
 //! Which kinds there are, and one type that holds a resource of any of them.
 
-use super::extensions::WasmPlugin;
+use super::extensions::{TrafficExtension, WasmPlugin};
 use super::gateway_api::{
     BackendTlsPolicy, Gateway as KubernetesGateway, GatewayClass, GrpcRoute, HttpRoute, ListenerSet,
     ReferenceGrant, TcpRoute, TlsRoute, UdpRoute, XListenerSet,
@@ -233,6 +233,7 @@ kinds! {
     RequestAuthentication: "security.istio.io" &["v1", "v1beta1"], Body::Spec;
     Telemetry: "telemetry.istio.io" &["v1alpha1", "v1"], Body::Spec;
     WasmPlugin: "extensions.istio.io" &["v1alpha1"], Body::Spec;
+    TrafficExtension: "extensions.istio.io" &["v1alpha1"], Body::Spec;
     Service: "" &["v1"], Body::LenientSpec;
     Endpoints: "" &["v1"], Body::Document;
     EndpointSlice: "discovery.k8s.io" &["v1"], Body::Document;

@@ -4,18 +4,23 @@ use super::value::{Selector, Span, TargetRef};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// The spec of a Telemetry.
+/// The spec of a Telemetry: what is measured, traced and logged.
+///
+/// What is said for a workload counts before what is said for its namespace, and that before the root
+/// namespace.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Telemetry {
-    /// The workloads; all of the namespace, or of the mesh in the root namespace, where none is written.
+    /// The workloads that it holds for, by their labels. Without it (and without `targetRefs`) it holds for
+    /// all workloads of its namespace; in the root namespace, of the mesh.
     pub selector: Option<Selector>,
-    /// Deprecated form of `targetRefs`.
+    /// Deprecated: use `targetRefs`.
     pub target_ref: Option<TargetRef>,
-    /// Or the resources.
+    /// The Gateways, GatewayClasses, Services or ServiceEntries that it is attached to, instead of a
+    /// selector. At most 16.
     pub target_refs: Vec<TargetRef>,
-    /// Traces.
+    /// Traces. Only the first counts.
     pub tracing: Vec<Tracing>,
     /// Metrics.
     pub metrics: Vec<Metrics>,
@@ -23,88 +28,107 @@ pub struct Telemetry {
     pub access_logging: Vec<AccessLogging>,
 }
 
-/// A provider, by its name in the MeshConfig.
+/// A provider of telemetry.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ProviderRef {
-    /// Name.
+    /// Its name in `extensionProviders` of the MeshConfig.
     pub name: String,
 }
 
-/// Which side of the traffic.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+/// On which side of a call the workload is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum WorkloadMode {
-    /// Not said: both.
+    /// On either.
     #[default]
-    Undefined,
-    /// Outbound.
-    Client,
-    /// Inbound.
-    Server,
-    /// Both.
     ClientAndServer,
+    /// It calls. Gateways do.
+    Client,
+    /// It is called.
+    Server,
 }
 
-/// Which side of the traffic.
+/// On which side of a call the workload is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ModeMatch {
-    /// Which.
+    /// `CLIENT_AND_SERVER` where none is written.
     pub mode: WorkloadMode,
 }
 
-/// Traces.
+/// Which spans are reported, where to, and with which tags.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Tracing {
-    /// Of which side.
+    /// On which side of a call. Both where it is left out.
     pub r#match: Option<ModeMatch>,
-    /// Where to.
+    /// Where spans are reported; only the first counts. The MeshConfig's default where none is written.
     pub providers: Vec<ProviderRef>,
-    /// Which share.
+    /// The share of requests that are traced, from 0 to 100, where the caller has not decided.
     pub random_sampling_percentage: Option<f64>,
-    /// Report none, but pass contexts on.
+    /// Report no spans; the caller's context is passed on all the same.
     pub disable_span_reporting: Option<bool>,
-    /// Tags to add.
+    /// Tags that each span gets, by their names. They replace all that a wider Telemetry says.
     pub custom_tags: BTreeMap<String, CustomTag>,
-    /// Istio's own tags.
+    /// Whether spans get Istio's own tags, such as `istio.mesh_id`. `true` where nothing is written.
     pub enable_istio_tags: Option<bool>,
-    /// Sample by the request's id.
+    /// Whether the request's id decides if it is traced. `true` where nothing is written; ids of another
+    /// format than Envoy's need `false`.
     pub use_request_id_for_trace_sampling: Option<bool>,
-    /// Do not pass contexts on.
+    /// Do not pass on the caller's context, such as `traceparent`.
     pub disable_context_propagation: Option<bool>,
 }
 
-/// A tag's value.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+/// Where a tag's value is from: one of these.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase")]
-pub enum CustomTag {
-    /// Written here.
-    Literal(serde_json::Value),
-    /// From the environment.
-    Environment(serde_json::Value),
-    /// From a header.
-    Header(serde_json::Value),
-    /// By a format string.
-    Formatter(serde_json::Value),
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct CustomTag {
+    /// The same for every span.
+    pub literal: Option<TagValue>,
+    /// From the proxy's environment.
+    pub environment: Option<TagSource>,
+    /// From a header of the request.
+    pub header: Option<TagSource>,
+    /// By a format string of access logs, such as `%REQ(X-REQUEST-ID)%`.
+    pub formatter: Option<TagValue>,
 }
 
-/// Metrics.
+/// A value that is written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct TagValue {
+    /// The value.
+    pub value: String,
+}
+
+/// A value by a name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct TagSource {
+    /// The name of the variable or header.
+    pub name: String,
+    /// The value where there is none of that name.
+    pub default_value: String,
+}
+
+/// Which metrics are made, and with which labels.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Metrics {
-    /// Where to.
+    /// Which providers it is about. The MeshConfig's default where none is written.
     pub providers: Vec<ProviderRef>,
-    /// Changes of single ones.
+    /// Changes, in their order, after those of wider Telemetries. Write the widest first.
     pub overrides: Vec<MetricsOverride>,
-    /// How often.
+    /// How often metrics of open TCP connections are reported. 5s where none is written.
     pub reporting_interval: Option<Span>,
 }
 
@@ -113,25 +137,54 @@ pub struct Metrics {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct MetricsOverride {
-    /// Which.
+    /// Which metrics. All, on both sides, where it is left out.
     pub r#match: Option<MetricSelector>,
-    /// Leave them out.
+    /// Whether they are left out. `false` brings back what a wider Telemetry left out.
     pub disabled: Option<bool>,
-    /// Change their labels.
+    /// Changes of their labels, by the labels' names.
     pub tag_overrides: BTreeMap<String, TagOverride>,
 }
 
-/// Which metrics.
+/// Which metrics: one of Istio's or one by its name, on which side.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct MetricSelector {
-    /// One of Istio's, such as `REQUEST_COUNT`.
-    pub metric: Option<String>,
-    /// Or by name.
+    /// One of Istio's standard metrics. All of them where neither this nor `customMetric` is written.
+    pub metric: Option<IstioMetric>,
+    /// Or one by its name.
     pub custom_metric: Option<String>,
-    /// Of which side.
+    /// On which side. `CLIENT_AND_SERVER` where none is written.
     pub mode: WorkloadMode,
+}
+
+/// Istio's standard metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum IstioMetric {
+    /// All of them.
+    AllMetrics,
+    /// `istio_requests_total`.
+    RequestCount,
+    /// `istio_request_duration_milliseconds`.
+    RequestDuration,
+    /// `istio_request_bytes`.
+    RequestSize,
+    /// `istio_response_bytes`.
+    ResponseSize,
+    /// `istio_tcp_connections_opened_total`.
+    TcpOpenedConnections,
+    /// `istio_tcp_connections_closed_total`.
+    TcpClosedConnections,
+    /// `istio_tcp_sent_bytes_total`.
+    TcpSentBytes,
+    /// `istio_tcp_received_bytes_total`.
+    TcpReceivedBytes,
+    /// `istio_request_messages_total`.
+    GrpcRequestMessages,
+    /// `istio_response_messages_total`.
+    GrpcResponseMessages,
 }
 
 /// A change of a label.
@@ -139,24 +192,37 @@ pub struct MetricSelector {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct TagOverride {
-    /// `UPSERT` or `REMOVE`.
-    pub operation: String,
-    /// CEL.
+    /// `UPSERT` where none is written.
+    pub operation: TagOperation,
+    /// The label's value under `UPSERT`: a CEL expression over the attributes of a request, such as
+    /// `request.host`.
     pub value: String,
 }
 
-/// Access logs.
+/// What becomes of a label.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum TagOperation {
+    /// It gets a value, whether it was there or not.
+    #[default]
+    Upsert,
+    /// It is left out.
+    Remove,
+}
+
+/// Which requests are logged, and where.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct AccessLogging {
-    /// Of which side.
+    /// On which side of a call. Both where it is left out.
     pub r#match: Option<ModeMatch>,
-    /// Where to.
+    /// Where logs are written. The MeshConfig's default where none is written.
     pub providers: Vec<ProviderRef>,
-    /// Leave them out.
+    /// Whether these logs are left out. `false` brings back what a wider Telemetry left out.
     pub disabled: Option<bool>,
-    /// Which requests.
+    /// Which requests are logged. All where it is left out.
     pub filter: Option<AccessLogFilter>,
 }
 
@@ -165,6 +231,6 @@ pub struct AccessLogging {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct AccessLogFilter {
-    /// CEL.
+    /// A CEL expression that is true of requests to log, such as `response.code >= 400`.
     pub expression: String,
 }

@@ -49,6 +49,7 @@ pub(super) fn logs(scope: &Scope<'_>, side: Side) -> Vec<AccessLog> {
 fn telemetry<'w>(scope: &Scope<'w>) -> Option<&'w Arc<Resource<Telemetry>>> {
     let says = |t: &&Arc<Resource<Telemetry>>| {
         !t.spec.access_logging.is_empty()
+            && t.spec.target_ref.is_none()
             && t.spec.target_refs.is_empty()
             && scope.selects(&t.meta.namespace, t.spec.selector.as_ref())
     };
@@ -63,7 +64,7 @@ fn covers(entry: &AccessLogging, side: Side) -> bool {
     match entry.r#match.unwrap_or_default().mode {
         WorkloadMode::Client => side == Side::Client,
         WorkloadMode::Server => side == Side::Server,
-        WorkloadMode::Undefined | WorkloadMode::ClientAndServer => true,
+        WorkloadMode::ClientAndServer => true,
     }
 }
 

@@ -11,7 +11,7 @@ use super::report::Report;
 use super::scope::Scope;
 use crate::api::Resource;
 use crate::api::security::AuthorizationPolicy;
-use crate::api::security::authorization_policy::{Action, Operation, Rule, Source};
+use crate::api::security::authorization_policy::{Action, Operation, Rule, Source, is_on_trial};
 use crate::diagnostic::{Finding, code};
 use crate::model::rbac::{Permission, Principal, Rbac, RbacAction, RbacPolicy};
 use condition::{Field, Part};
@@ -37,7 +37,7 @@ pub(super) fn filters(scope: &Scope<'_>, layer: Layer, report: &mut Report) -> V
             continue;
         }
         scope.uses(policy);
-        if policy.meta.annotations.get("istio.io/dry-run").is_some_and(|v| v == "true") {
+        if is_on_trial(&policy.meta) == Some(true) {
             let message = "a policy on trial is not enforced, and its verdicts are not recorded yet";
             report.add(Finding::warning(code::NOT_HONOURED, message).at(policy, "metadata.annotations"));
             continue;

@@ -191,6 +191,11 @@ impl<'w> Scope<'w> {
                 self.uses(plugin);
             }
         }
+        for extension in self.world.of::<crate::api::extensions::TrafficExtension>() {
+            if self.selects(&extension.meta.namespace, extension.spec.selector.as_ref()) {
+                self.uses(extension);
+            }
+        }
         for config in self.world.of::<ProxyConfig>() {
             if self.selects(&config.meta.namespace, config.spec.selector.as_ref()) {
                 self.uses(config);

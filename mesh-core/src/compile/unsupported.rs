@@ -22,6 +22,7 @@ use super::report::Report;
 use crate::api::networking::service_entry::Resolution;
 use crate::api::networking::{Gateway, ServiceEntry, VirtualService, WorkloadEntry};
 use crate::api::telemetry::Telemetry;
+use crate::api::value::TargetRef;
 use crate::api::{AnyResource, MeshConfig, Resource};
 use crate::diagnostic::{Finding, Findings};
 use crate::registry::Protocol;
@@ -57,15 +58,7 @@ pub(super) fn report_unsupported(resource: &AnyResource, mesh: &MeshConfig, repo
         AnyResource::Telemetry(r) => telemetry(r, mesh, report),
         AnyResource::ConfigMap(r) => mesh_config::report(r, mesh, report),
         AnyResource::AuthorizationPolicy(r) => {
-            if r.spec.target_ref.is_some() || !r.spec.target_refs.is_empty() {
-                let at = if r.spec.target_ref.is_some() { "spec.targetRef" } else { "spec.targetRefs" };
-                report.not_honoured(
-                    r,
-                    at,
-                    "attaching a policy to a resource",
-                    "it holds nowhere; use a selector",
-                );
-            }
+            attachment(r, r.spec.target_ref.as_ref(), &r.spec.target_refs, report);
         }
         AnyResource::RequestAuthentication(r) => {
             let help = "tokens are not verified; rules on them in AuthorizationPolicies deny";
@@ -76,6 +69,10 @@ pub(super) fn report_unsupported(resource: &AnyResource, mesh: &MeshConfig, repo
         }
         AnyResource::WasmPlugin(r) => {
             report.not_honoured(r, "spec.url", "WasmPlugin", "the plugin does not run");
+        }
+        AnyResource::TrafficExtension(r) => {
+            let at = if r.spec.lua.is_some() { "spec.lua" } else { "spec.wasm" };
+            report.not_honoured(r, at, "TrafficExtension", "the extension does not run");
         }
         AnyResource::ProxyConfig(r) => {
             report.not_honoured(
@@ -223,7 +220,16 @@ fn network<T>(r: &Resource<T>, path: &str, entry: &WorkloadEntry, report: &mut R
     }
 }
 
+/// A policy that is attached to resources instead of selecting workloads.
+fn attachment<T>(r: &Resource<T>, one: Option<&TargetRef>, all: &[TargetRef], report: &mut Report) {
+    let at = if one.is_some() { "spec.targetRef" } else { "spec.targetRefs" };
+    if one.is_some() || !all.is_empty() {
+        report.not_honoured(r, at, "attaching a policy to a resource", "it holds nowhere; use a selector");
+    }
+}
+
 fn telemetry(r: &Resource<Telemetry>, mesh: &MeshConfig, report: &mut Report) {
+    attachment(r, r.spec.target_ref.as_ref(), &r.spec.target_refs, report);
     if !r.spec.tracing.is_empty() {
         report.not_honoured(r, "spec.tracing", "tracing", "no spans are reported");
     }

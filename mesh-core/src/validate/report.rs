@@ -3,7 +3,7 @@
 use super::names;
 pub(super) use super::names::is_label;
 use crate::api::Meta;
-use crate::api::value::{Percent, Selector, Span, StringMatch, TargetRef};
+use crate::api::value::{Percent, Span, StringMatch};
 use crate::diagnostic::{Finding, Findings, SourceMap, code};
 use crate::hostname::Hostname;
 use crate::model::matcher::Regex;
@@ -260,18 +260,6 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// A selector: labels are compared literally, so a `*` in one selects nothing that was meant.
-    pub(super) fn selector(&mut self, path: &str, labels: &BTreeMap<String, String>) {
-        for (key, value) in labels {
-            let path = format!("{path}.{key}");
-            if key.is_empty() {
-                self.refuse(&path, "a label without a name", "name the label");
-            } else if key.contains('*') || value.contains('*') {
-                self.refuse(&path, "a wildcard in a selector", "labels are compared literally");
-            }
-        }
-    }
-
     /// Labels of workloads, in Kubernetes' syntax: others no workload can have.
     pub(super) fn labels(&mut self, path: &str, labels: &BTreeMap<String, String>) {
         for (key, value) in labels {
@@ -282,56 +270,6 @@ impl<'a> Report<'a> {
             } else if !names::is_label_value(value) {
                 let help = "letters, digits, dashes, underscores and dots, a letter or digit at both ends";
                 self.refuse(&path, format!("{value:?} is not the value of a label"), help);
-            }
-        }
-    }
-
-    pub(super) fn match_labels(&mut self, path: &str, selector: Option<&Selector>) {
-        let Some(selector) = selector else { return };
-        let path = format!("{path}.matchLabels");
-        if selector.match_labels.is_empty() {
-            self.warn(&path, "a selector without labels", "leave it out to select all workloads");
-        }
-        self.selector(&path, &selector.match_labels);
-    }
-
-    /// One of `selector`, `targetRef` and `targetRefs`, and what they may name.
-    pub(super) fn targets(
-        &mut self,
-        selector: Option<&Selector>,
-        one: Option<&TargetRef>,
-        all: &[TargetRef],
-    ) {
-        self.match_labels("spec.selector", selector);
-        let ways =
-            usize::from(selector.is_some()) + usize::from(one.is_some()) + usize::from(!all.is_empty());
-        if ways > 1 {
-            self.refuse("spec", "more than one of selector, targetRef and targetRefs", "keep one of them");
-        }
-        let listed = all.iter().enumerate().map(|(i, r)| (format!("spec.targetRefs[{i}]"), r));
-        for (path, target) in one.map(|r| ("spec.targetRef".to_owned(), r)).into_iter().chain(listed) {
-            if target.name.is_empty() {
-                self.refuse(&path, "the target's name is missing", "name the resource");
-            }
-            if !target.namespace.is_empty() {
-                let path = format!("{path}.namespace");
-                self.refuse(
-                    &path,
-                    "a target in another namespace",
-                    "targets are of the policy's own namespace",
-                );
-            }
-            let allowed = [
-                ("", "Service"),
-                ("core", "Service"),
-                ("networking.istio.io", "ServiceEntry"),
-                ("gateway.networking.k8s.io", "Gateway"),
-                ("gateway.networking.k8s.io", "GatewayClass"),
-            ];
-            if !allowed.contains(&(target.group.as_str(), target.kind.as_str())) {
-                let message =
-                    format!("{}/{} is not a kind that a policy attaches to", target.group, target.kind);
-                self.refuse(&path, message, "attach it to a Service, ServiceEntry, Gateway or GatewayClass");
             }
         }
     }

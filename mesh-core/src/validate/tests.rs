@@ -1,4 +1,5 @@
 mod destination_rule;
+mod policy;
 mod virtual_service;
 
 use crate::diagnostic::{Color, Level, text};
@@ -9,6 +10,8 @@ use virtual_service::rule;
 fn about(kind: &str, spec: &str) -> Vec<String> {
     let group = match kind {
         "PeerAuthentication" | "AuthorizationPolicy" | "RequestAuthentication" => "security.istio.io/v1",
+        "Telemetry" => "telemetry.istio.io/v1",
+        "WasmPlugin" | "TrafficExtension" => "extensions.istio.io/v1alpha1",
         "Service" => "v1",
         _ => "networking.istio.io/v1",
     };
@@ -94,7 +97,7 @@ fn what_bookinfo_writes_is_fine() {
     is_fine(
         "AuthorizationPolicy",
         "{selector: {matchLabels: {app: a}}, action: DENY, rules: [{from: [{source: {principals: [cluster.local/ns/a/sa/b], \
-         namespaces: [default]}}], to: [{operation: {methods: [GET], paths: ['/a/{*}/b', '/admin*']}}], \
+         namespaces: [default]}}], to: [{operation: {ports: ['80'], methods: [GET], paths: ['/a/{*}/b', '/admin*']}}], \
          when: [{key: 'request.headers[x-token]', values: [a]}]}]}",
     );
 }
@@ -217,77 +220,6 @@ fn a_sidecars_listeners_are_its_own_and_once_each() {
     assert_eq!(
         only("Sidecar", "{egress: [{hosts: ['*/*']}, {port: {number: 1, protocol: TCP}, hosts: ['*/*']}]}"),
         "spec.egress[0]: a listener without a port before others"
-    );
-}
-
-#[test]
-fn mtls_of_a_port_needs_a_selector() {
-    assert_eq!(
-        only("PeerAuthentication", "{portLevelMtls: {80: {mode: DISABLE}}}"),
-        "spec.portLevelMtls: portLevelMtls without a selector"
-    );
-    is_fine("PeerAuthentication", "{selector: {matchLabels: {a: b}}, portLevelMtls: {80: {mode: DISABLE}}}");
-    assert_eq!(
-        only("PeerAuthentication", "{selector: {matchLabels: {a: 'b*'}}}"),
-        "spec.selector.matchLabels.a: a wildcard in a selector"
-    );
-}
-
-#[test]
-fn a_rule_of_a_policy_that_would_match_everybody_by_a_slip_is_refused() {
-    let policy = |rule: &str| only("AuthorizationPolicy", &format!("{{rules: [{rule}]}}"));
-    assert_eq!(policy("{from: []}"), "spec.rules[0].from: `from` is empty");
-    assert_eq!(policy("{from: [{}]}"), "spec.rules[0].from[0]: `source` is missing");
-    assert_eq!(policy("{to: [{operation: {}}]}"), "spec.rules[0].to[0].operation: `operation` is empty");
-    assert_eq!(
-        policy("{from: [{source: {principals: [a], namespaces: []}}]}"),
-        "spec.rules[0].from[0].source.namespaces: `namespaces` is empty"
-    );
-    assert_eq!(
-        policy("{to: [{operation: {methods: ['']}}]}"),
-        "spec.rules[0].to[0].operation.methods[0]: an empty value"
-    );
-    assert_eq!(policy("{when: [{key: source.ip}]}"), "spec.rules[0].when[0]: a condition without values");
-    assert_eq!(only("AuthorizationPolicy", "{action: DENY}"), "spec.action: without rules it never applies");
-    assert!(only("AuthorizationPolicy", "{action: CUSTOM, rules: [{}]}").contains("without provider.name"));
-}
-
-#[test]
-fn the_values_of_a_policy_are_what_they_are_compared_with() {
-    let policy = |rule: &str| only("AuthorizationPolicy", &format!("{{rules: [{rule}]}}"));
-    assert!(
-        policy("{from: [{source: {ipBlocks: [10.0.0]}}]}").contains("neither an IP address nor a network")
-    );
-    assert!(policy("{to: [{operation: {notPorts: [http]}}]}").contains("\"http\" is not a port"));
-    assert!(policy("{to: [{operation: {paths: ['/a/{*']}}]}").contains("is not a template of paths"));
-    assert!(policy("{to: [{operation: {paths: ['/{**}/{**}']}}]}").contains("is not a template of paths"));
-    assert!(policy("{from: [{source: {serviceAccounts: ['a/*']}}]}").contains("is not a service account"));
-    assert!(
-        policy("{from: [{source: {serviceAccounts: [a], namespaces: [b]}}]}").contains("beside namespaces")
-    );
-    assert!(policy("{when: [{key: source.namespaces, values: [a]}]}").contains("is not an attribute"));
-    assert!(policy("{when: [{key: destination.port, values: [a]}]}").contains("is not a port"));
-}
-
-#[test]
-fn tokens_come_from_an_issuer_with_keys() {
-    let jwt = |rule: &str| only("RequestAuthentication", &format!("{{jwtRules: [{rule}]}}"));
-    assert_eq!(jwt("{audiences: [a]}"), "spec.jwtRules[0]: neither issuer nor jwksUri");
-    assert!(jwt("{issuer: a, jwksUri: 'ftp://x'}").contains("is not a URL"));
-    assert!(jwt("{issuer: a, jwks: '{}'}").contains("not a set of keys"));
-    assert!(jwt("{issuer: a, fromHeaders: [{prefix: b}]}").contains("is not the name of a header"));
-}
-
-#[test]
-fn a_policy_attaches_in_one_way_to_something_that_it_can_attach_to() {
-    let to = |to: &str| only("AuthorizationPolicy", &format!("{{{to}}}"));
-    assert_eq!(
-        to("targetRef: {kind: Pod, name: a}"),
-        "spec.targetRef: /Pod is not a kind that a policy attaches to"
-    );
-    assert!(
-        to("selector: {matchLabels: {a: b}}, targetRefs: [{kind: Service, name: a}]")
-            .contains("more than one")
     );
 }
 

@@ -202,7 +202,6 @@ pub(crate) fn is_subdomain(name: &str) -> bool {
 const NOT_YET: &[(&str, &str)] = &[
     ("gateway.networking.x-k8s.io", ""),
     ("inference.networking.k8s.io", ""),
-    ("extensions.istio.io", "TrafficExtension"),
     ("multicluster.x-k8s.io", ""),
 ];
 

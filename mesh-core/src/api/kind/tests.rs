@@ -21,7 +21,7 @@ fn istio(version: &str, kind: &str, spec: Value) -> Result<AnyResource, FieldErr
     let group = match kind {
         "PeerAuthentication" | "AuthorizationPolicy" | "RequestAuthentication" => "security.istio.io",
         "Telemetry" => "telemetry.istio.io",
-        "WasmPlugin" => "extensions.istio.io",
+        "WasmPlugin" | "TrafficExtension" => "extensions.istio.io",
         _ => "networking.istio.io",
     };
     let document = json!({"apiVersion": format!("{group}/{version}"), "kind": kind,
@@ -245,17 +245,21 @@ fn every_field_of_the_other_kinds_is_known() {
         json!({"selector": {}, "targetRefs": [], "jwtRules": [{"issuer": "i", "audiences": ["a"], "jwksUri": "https://x", "jwks": "{}",
             "fromHeaders": [{"name": "n", "prefix": "p"}], "fromParams": ["p"], "fromCookies": ["c"],
             "outputPayloadToHeader": "h", "outputClaimToHeaders": [{"header": "h", "claim": "c"}],
-            "forwardOriginalToken": true, "timeout": "1s", "spaceDelimitedClaims": ["s"], "presence": "REQUIRED"}]}),
+            "forwardOriginalToken": true, "timeout": "1s", "spaceDelimitedClaims": ["s"], "presence": "REQUIRED", "failedStatusInMetadata": true},
+            {"jwks_uri": "https://x", "presence": "IGNORED"}, {"presence": "OPTIONAL"}]}),
     )
     .unwrap();
     istio(
         "v1",
         "Telemetry",
         json!({"selector": {}, "targetRefs": [], "tracing": [{"match": {"mode": "CLIENT"}, "providers": [{"name": "p"}],
-            "randomSamplingPercentage": 1.5, "disableSpanReporting": true, "customTags": {"a": {"literal": {"value": "x"}}},
+            "randomSamplingPercentage": 1.5, "disableSpanReporting": true, "customTags": {"a": {"literal": {"value": "x"}},
+            "b": {"environment": {"name": "E", "defaultValue": "x"}}, "c": {"header": {"name": "h", "defaultValue": "x"}},
+            "d": {"formatter": {"value": "%REQ(X)%"}}},
             "enableIstioTags": true, "useRequestIdForTraceSampling": true, "disableContextPropagation": true}],
             "metrics": [{"providers": [{"name": "p"}], "reportingInterval": "1s", "overrides": [{"match": {"metric": "REQUEST_COUNT",
-            "mode": "SERVER"}, "disabled": true, "tagOverrides": {"a": {"operation": "UPSERT", "value": "x"}}}]}],
+            "mode": "SERVER"}, "disabled": true, "tagOverrides": {"a": {"operation": "UPSERT", "value": "x"}}},
+            {"match": {"customMetric": "m"}, "tagOverrides": {"a": {"operation": "REMOVE"}}}]}],
             "accessLogging": [{"match": {"mode": "CLIENT_AND_SERVER"}, "providers": [], "disabled": true,
             "filter": {"expression": "response.code >= 400"}}]}),
     )
@@ -265,9 +269,19 @@ fn every_field_of_the_other_kinds_is_known() {
         "WasmPlugin",
         json!({"selector": {}, "targetRefs": [], "url": "oci://x", "sha256": "x", "imagePullPolicy": "Always", "imagePullSecret": "x",
             "pluginConfig": {"a": 1}, "pluginName": "n", "phase": "AUTHN", "priority": 10, "failStrategy": "FAIL_OPEN", "type": "HTTP",
-            "match": [{"mode": "SERVER", "ports": [{"number": 80}]}], "vmConfig": {"env": []}, "verificationKey": "k"}),
+            "match": [{"mode": "SERVER", "ports": [{"number": 80}]}], "verificationKey": "k",
+            "vmConfig": {"env": [{"name": "A", "valueFrom": "HOST"}, {"name": "B", "value": "b"}]}}),
     )
     .unwrap();
+    for code in [json!({"lua": {"inlineCode": "x"}}), json!({"wasm": {"url": "oci://x", "sha256": "x",
+        "imagePullPolicy": "IfNotPresent", "imagePullSecret": "x", "pluginConfig": {}, "pluginName": "n",
+        "failStrategy": "FAIL_RELOAD", "type": "NETWORK", "vmConfig": {"env": []}, "verificationKey": "k"}})]
+    {
+        let mut spec = json!({"selector": {}, "targetRefs": [], "phase": "STATS", "priority": -1,
+            "match": [{"mode": "UNDEFINED"}]});
+        spec.as_object_mut().unwrap().extend(code.as_object().unwrap().clone());
+        istio("v1alpha1", "TrafficExtension", spec).unwrap();
+    }
 }
 
 #[test]

@@ -1,147 +1,177 @@
 //! AuthorizationPolicy: who may do what.
 
+use crate::api::Meta;
 use crate::api::value::{Selector, TargetRef};
 use serde::Deserialize;
 
-/// The spec of an AuthorizationPolicy.
+/// The annotation that puts a policy on trial: it is not enforced.
+pub const DRY_RUN: &str = "istio.io/dry-run";
+
+/// Whether a policy is on trial; `None` where its annotation is neither true nor false, as Go reads them.
+pub fn is_on_trial(meta: &Meta) -> Option<bool> {
+    match meta.annotations.get(DRY_RUN).map(String::as_str) {
+        Some("1" | "t" | "T" | "true" | "True" | "TRUE") => Some(true),
+        None | Some("0" | "f" | "F" | "false" | "False" | "FALSE") => Some(false),
+        Some(_) => None,
+    }
+}
+
+/// The spec of an AuthorizationPolicy: which requests a workload takes.
+///
+/// Of all policies that hold for a workload, `CUSTOM` ones are asked first, then `DENY`. A request that none
+/// of them stops is allowed if no `ALLOW` policy holds for the workload, or if one of them matches.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct AuthorizationPolicy {
-    /// The workloads; all of the namespace, or of the mesh in the root namespace, where none is written.
+    /// The workloads that it holds for, by their labels. Without it (and without `targetRefs`) it holds for
+    /// all workloads of its namespace; in the root namespace, of the mesh.
     pub selector: Option<Selector>,
-    /// Deprecated form of `targetRefs`.
+    /// Deprecated: use `targetRefs`.
     pub target_ref: Option<TargetRef>,
-    /// Or the resources.
+    /// The Gateways, GatewayClasses, Services or ServiceEntries that it is attached to, instead of a
+    /// selector. At most 16.
     pub target_refs: Vec<TargetRef>,
-    /// One of these must match. None matches nothing; an empty one matches all.
+    /// A request matches if one of these does. No rule matches nothing: under `ALLOW` that denies all. `[{}]`
+    /// matches everything. At most 512.
     pub rules: Vec<Rule>,
-    /// What a match means.
+    /// What becomes of a request that matches. `ALLOW` where none is written.
     pub action: Action,
-    /// Who is asked, under `CUSTOM`.
+    /// The external authorizer, under action `CUSTOM` only.
     pub provider: Option<ExtensionProvider>,
 }
 
-/// What a match means.
+/// What becomes of a request that matches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Action {
-    /// Allowed.
+    /// It is allowed; what no `ALLOW` policy matches is denied.
     #[default]
     Allow,
-    /// Denied.
+    /// It is denied.
     Deny,
-    /// Written down.
+    /// It is marked to be audited; it is neither allowed nor denied by that.
     Audit,
-    /// Another one is asked.
+    /// An external authorizer is asked, before all else.
     Custom,
 }
 
-/// Who is asked.
+/// An external authorizer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ExtensionProvider {
-    /// Its name in the MeshConfig.
+    /// Its name in `extensionProviders` of the MeshConfig.
     pub name: String,
 }
 
-/// From one of these, to one of those, under all of the conditions.
+/// Matches a request from one of `from`, to one of `to`, under all conditions of `when`. An empty rule
+/// matches everything.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Rule {
-    /// By whom; empty is anyone.
+    /// Who calls: one of these. Anybody where it is left out. At most 512.
     pub from: Vec<From>,
-    /// What; empty is anything.
+    /// What is called: one of these. Anything where it is left out.
     pub to: Vec<To>,
-    /// Conditions.
+    /// What else must hold: all of these.
     pub when: Vec<Condition>,
 }
 
-/// By whom.
+/// Who calls.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct From {
-    /// By whom.
+    /// The caller.
     pub source: Option<Source>,
 }
 
-/// What.
+/// What is called.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct To {
-    /// What.
+    /// The request.
     pub operation: Option<Operation>,
 }
 
-/// A caller: all that is written must hold; each list holds if one of it does.
+/// A caller. All fields that are written must hold; a list holds if one of its values does, a `not…` list if
+/// none does.
+///
+/// Texts are compared as a whole; `abc*` is a prefix, `*abc` a suffix, and `*` any value that is there.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Source {
-    /// Identities of the certificate, without `spiffe://`.
+    /// Identities of the caller's certificate, as `TRUST_DOMAIN/ns/NAMESPACE/sa/ACCOUNT`, without
+    /// `spiffe://`. Needs mutual TLS.
     pub principals: Vec<String>,
-    /// Not these.
+    /// None of these identities.
     pub not_principals: Vec<String>,
-    /// Identities of the token, as `issuer/subject`.
+    /// Identities of the request's token, as `ISSUER/SUBJECT`. Needs a RequestAuthentication.
     pub request_principals: Vec<String>,
-    /// Not these.
+    /// None of these identities.
     pub not_request_principals: Vec<String>,
-    /// Namespaces of the certificate.
+    /// Namespaces of the caller's certificate. Needs mutual TLS.
     pub namespaces: Vec<String>,
-    /// Not these.
+    /// None of these namespaces.
     pub not_namespaces: Vec<String>,
-    /// Service accounts, as `name` or `namespace/name`.
+    /// Service accounts of the caller's certificate, as `NAMESPACE/ACCOUNT`, or `ACCOUNT` in the policy's own
+    /// namespace. No wildcards; not beside `principals` or `namespaces`. At most 16. Needs mutual TLS.
     pub service_accounts: Vec<String>,
-    /// Not these.
+    /// None of these service accounts. At most 16.
     pub not_service_accounts: Vec<String>,
-    /// Trust domains of the certificate.
+    /// Trust domains of the caller's certificate. Needs mutual TLS.
     pub trust_domains: Vec<String>,
-    /// Not these.
+    /// None of these trust domains.
     pub not_trust_domains: Vec<String>,
-    /// Addresses of the connection's peer.
+    /// Addresses or networks of the connection's peer, such as `10.1.2.3` or `10.0.0.0/8`.
     pub ip_blocks: Vec<String>,
-    /// Not these.
+    /// None of these addresses.
     pub not_ip_blocks: Vec<String>,
-    /// Addresses by `x-forwarded-for`.
+    /// Addresses or networks of the original client, by `x-forwarded-for` or the PROXY protocol.
     pub remote_ip_blocks: Vec<String>,
-    /// Not these.
+    /// None of these addresses.
     pub not_remote_ip_blocks: Vec<String>,
 }
 
-/// A request: all that is written must hold; each list holds if one of it does.
+/// A request. All fields that are written must hold; a list holds if one of its values does, a `not…` list if
+/// none does.
+///
+/// Texts are compared as a whole; `abc*` is a prefix, `*abc` a suffix, and `*` any value that is there.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Operation {
-    /// Hosts.
+    /// Hosts of HTTP requests, in any case. One without a port means every port.
     pub hosts: Vec<String>,
-    /// Not these.
+    /// None of these hosts.
     pub not_hosts: Vec<String>,
-    /// Ports of the workload.
+    /// Ports of the workload, from 1 to 65535, as texts: `["8080"]`.
     pub ports: Vec<String>,
-    /// Not these.
+    /// None of these ports.
     pub not_ports: Vec<String>,
-    /// Methods.
+    /// Methods of HTTP requests, such as `GET`; of gRPC always `POST`.
     pub methods: Vec<String>,
-    /// Not these.
+    /// None of these methods.
     pub not_methods: Vec<String>,
-    /// Paths.
+    /// Paths of HTTP requests after normalisation, without the query; of gRPC `/package.Service/Method`. In a
+    /// template `{*}` stands for one part of the path and `{**}` for any number of them.
     pub paths: Vec<String>,
-    /// Not these.
+    /// None of these paths.
     pub not_paths: Vec<String>,
 }
 
-/// One condition.
+/// One more condition: the attribute has one of `values`, and none of `notValues`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Condition {
-    /// An attribute, such as `request.headers[x-token]`.
+    /// An attribute, such as `request.headers[x-token]`, `request.auth.claims[groups]`, `source.ip` or
+    /// `connection.sni`.
     pub key: String,
     /// One of these.
     pub values: Vec<String>,

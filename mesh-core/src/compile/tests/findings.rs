@@ -108,6 +108,11 @@ kind: WasmPlugin
 metadata: {name: w, namespace: istio-system}
 spec: {url: "oci://x"}
 ---
+apiVersion: extensions.istio.io/v1alpha1
+kind: TrafficExtension
+metadata: {name: l, namespace: default}
+spec: {lua: {inlineCode: "function envoy_on_request(h) end"}}
+---
 apiVersion: networking.istio.io/v1beta1
 kind: ProxyConfig
 metadata: {name: p, namespace: default}
@@ -143,6 +148,7 @@ data:
             "spec.accessLogging[0].providers[0].name",
             "spec.configPatches",
             "spec.jwtRules",
+            "spec.lua",
             "spec.tracing",
             "spec.url",
         ]
@@ -153,6 +159,8 @@ data:
 fn a_policy_attached_to_a_resource_is_named() {
     let policy = "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: a, namespace: default}\nspec: {targetRefs: [{kind: Service, name: reviews}], rules: [{}]}";
     assert_eq!(paths(&[SIDECAR, policy]), ["spec.targetRefs"]);
+    let telemetry = "apiVersion: telemetry.istio.io/v1\nkind: Telemetry\nmetadata: {name: t, namespace: default}\nspec: {targetRef: {kind: Service, name: reviews}, accessLogging: [{providers: [{name: envoy}]}]}";
+    assert_eq!(paths(&[SIDECAR, telemetry]), ["spec.targetRef"]);
 }
 
 #[test]

@@ -279,11 +279,16 @@ fn an_audit_changes_no_verdict_and_a_trial_is_not_enforced() {
     let (audit, _) = filters(&[&policy("p", "default", "{action: AUDIT, rules: [{}]}")], "HTTP");
     assert_eq!(audit[0].action, RbacAction::Log);
     assert!(decide(&audit, &Ask::default()).is_allowed());
-    let trial = policy("p", "default", "{action: DENY, rules: [{}]}")
-        .replace("namespace: default}", "namespace: default, annotations: {istio.io/dry-run: \"true\"}}");
-    let (filters, findings) = filters(&[&trial], "HTTP");
-    assert!(filters.is_empty());
-    assert_eq!(findings, ["metadata.annotations"]);
+    let annotated = |value: &str| {
+        let annotations = format!("namespace: default, annotations: {{istio.io/dry-run: \"{value}\"}}}}");
+        policy("p", "default", "{action: DENY, rules: [{}]}").replace("namespace: default}", &annotations)
+    };
+    for value in ["true", "True", "1"] {
+        let (filters, findings) = filters(&[&annotated(value)], "HTTP");
+        assert!(filters.is_empty(), "{value}");
+        assert_eq!(findings, ["metadata.annotations"]);
+    }
+    assert_eq!(filters(&[&annotated("false")], "HTTP").0.len(), 1);
 }
 
 #[test]

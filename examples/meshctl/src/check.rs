@@ -1,0 +1,127 @@
+//! What `validate` and `analyze` share: which files are read, which findings count, and how they are printed.
+
+mod suppress;
+
+use crate::stdout;
+use clap::ValueEnum;
+use mesh_core::diagnostic::{self, Color, Finding, Findings, Level};
+use mesh_core::source;
+use mesh_core::world::World;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use suppress::Suppression;
+
+/// Which files are read, which findings count, and how they are printed.
+#[derive(clap::Args, Debug)]
+pub(crate) struct CheckArgs {
+    /// Files, or folders of .yaml, .yml and .json files.
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Read folders with all folders below them.
+    #[arg(short = 'R', long)]
+    recursive: bool,
+    /// How findings are printed: text to standard error, or a JSON list to standard output.
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+    /// Silence a code for a resource, as `CODE=KIND NAME.NAMESPACE`; `*` stands for any text. Of findings
+    /// about no resource the file is compared. May be repeated.
+    #[arg(short = 'S', long, value_name = "CODE=RESOURCE")]
+    suppress: Vec<Suppression>,
+    /// The least level that makes the exit code 1.
+    #[arg(long, value_enum, ignore_case = true, default_value_t = Threshold::Error)]
+    failure_threshold: Threshold,
+    /// Whether text has colours; `auto`: on a terminal, unless NO_COLOR is set.
+    #[arg(long, value_enum, default_value_t = When::Auto)]
+    color: When,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// As a compiler prints them, with the line and a caret.
+    Text,
+    /// A list of {code, level, resource, path, file, line, column, message, help}.
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Threshold {
+    /// What is refused.
+    Error,
+    /// And what works, perhaps not as meant.
+    Warning,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+/// Reads the files, adds what `more` has to say about the World that they make, and prints what counts.
+pub(crate) fn run(args: &CheckArgs, more: fn(&World) -> Findings) -> ExitCode {
+    let loaded = source::load(&args.paths, args.recursive);
+    let mut all = loaded.findings.to_vec();
+    all.extend(more(&loaded.world));
+    all.sort_by(|a, b| place(a).cmp(&place(b)));
+    let found = all.len();
+    all.retain(|finding| !args.suppress.iter().any(|s| s.covers(finding)));
+    let verdict = match all.iter().any(|f| f.level >= args.failure_threshold.level()) {
+        true => ExitCode::FAILURE,
+        false => ExitCode::SUCCESS,
+    };
+    match args.output {
+        Output::Text => {
+            eprint!("{}", diagnostic::text(&all, args.color.now()));
+            eprintln!("{}", summary(&all, loaded.world.len(), found - all.len()));
+            verdict
+        }
+        Output::Json => stdout::print(&diagnostic::json(&all).to_string(), verdict),
+    }
+}
+
+/// File and place in it, so that all that there is to say about a file stands together.
+fn place(finding: &Finding) -> (Option<&str>, usize) {
+    (finding.file(), finding.span.map_or(0, |span| span.start))
+}
+
+impl Threshold {
+    fn level(self) -> Level {
+        match self {
+            Self::Error => Level::Error,
+            Self::Warning => Level::Warning,
+        }
+    }
+}
+
+impl When {
+    fn now(self) -> Color {
+        let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let is_dumb = || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let wanted = match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => std::io::stderr().is_terminal() && !is_set("NO_COLOR") && !is_dumb(),
+        };
+        if wanted { Color::Always } else { Color::Never }
+    }
+}
+
+fn summary(findings: &[Finding], resources: usize, suppressed: usize) -> String {
+    let plural = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    let count = |level| findings.iter().filter(|f| f.level == level).count();
+    let mut out = format!(
+        "{} checked: {}, {}",
+        plural(resources, "resource"),
+        plural(count(Level::Error), "error"),
+        plural(count(Level::Warning), "warning")
+    );
+    if count(Level::Info) > 0 {
+        out.push_str(&format!(", {}", plural(count(Level::Info), "note")));
+    }
+    if suppressed > 0 {
+        out.push_str(&format!(" ({suppressed} suppressed)"));
+    }
+    out
+}
