@@ -109,17 +109,20 @@ fn chain<'a, 'w>(calls: &'a Calls<'w>, worst: &Worst, root: &Caller) -> Vec<&'a 
 
 /// Calls whose caller gives up before the callee can.
 fn timeouts(calls: &Calls<'_>, out: &mut Findings) {
-    let longest = |caller: &Caller| {
-        let own = calls.get(caller).into_iter().flatten();
-        own.filter_map(|call| Some((call.longest()?, call))).max_by_key(|(time, _)| *time)
-    };
+    // What each caller may itself wait for at most.
+    let longest: BTreeMap<&Caller, (Duration, &Call<'_>)> = calls
+        .iter()
+        .filter_map(|(caller, own)| {
+            let bounded = own.iter().filter_map(|call| Some((call.longest()?, call)));
+            Some((caller, bounded.max_by_key(|(time, _)| *time)?))
+        })
+        .collect();
     let mut said = BTreeSet::new();
     for (caller, own) in calls {
         for call in own {
             let Some((patience, field)) = call.patience() else { continue };
-            let Some((needed, inner)) = longest(&call.to).filter(|(needed, _)| *needed > patience) else {
-                continue;
-            };
+            let inner = longest.get(&call.to).filter(|(needed, _)| *needed > patience);
+            let Some((needed, inner)) = inner.copied() else { continue };
             let Some((of, path)) = &call.route else { continue };
             if !said.insert((&of.meta.namespace, &of.meta.name, path)) {
                 continue;

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// How many names are compared in search of a likely one, in all: suggestions must not cost what the
 /// analysis itself does not.
-const GUESSES: usize = 200_000;
+const GUESSES: usize = 20_000;
 
 /// A World with the indexes that analyzers share.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use crate::api::Meta;
 use crate::api::networking::ServiceEntry;
 use crate::diagnostic::{Findings, code};
 use crate::hostname::Hostname;
-use crate::registry::{CLUSTER_DOMAIN, ExportTo, Provider, Service};
+use crate::registry::{CLUSTER_DOMAIN, ExportTo, Provider, Registry, Service};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -110,11 +110,12 @@ pub(super) fn reason(winner: &Meta, loser: &Meta) -> &'static str {
 /// Hosts of one namespace that a resource of another claims for callers beyond its own.
 pub(super) fn claims(ctx: &Context<'_>, out: &mut Findings) {
     let root = &*ctx.mesh.root_namespace;
+    let owners = Owners::new(ctx.registry);
     for routing in ctx.routings.iter().filter(|r| r.mesh && *r.of.meta.namespace != *root) {
         let own = &*routing.of.meta.namespace;
         let Some(reach) = beyond(&routing.seen_by, own) else { continue };
         for (i, host) in &routing.hosts {
-            let Some(owner) = owner(ctx, host, own) else { continue };
+            let Some(owner) = owners.of(host, own) else { continue };
             let what = if host.is_wildcard() { "hosts such as " } else { "host " };
             let message = format!(
                 "routes {what}`{}` of namespace `{}` for callers in {reach}",
@@ -131,7 +132,7 @@ pub(super) fn claims(ctx: &Context<'_>, out: &mut Findings) {
         let Some(reach) = beyond(&seen_by, own) else { continue };
         for (i, host) in entry.spec.hosts.iter().enumerate() {
             let Ok(host) = host.parse::<Hostname>() else { continue };
-            let Some(owner) = owner(ctx, &host, own) else { continue };
+            let Some(owner) = owners.of(&host, own) else { continue };
             let message = format!(
                 "declares host `{}` of namespace `{}` a second time, for callers in {reach}",
                 owner.host, owner.namespace
@@ -154,25 +155,39 @@ fn beyond(seen_by: &ExportTo, own: &str) -> Option<String> {
     }
 }
 
-/// A service that a name belongs to by its form, `service.NAMESPACE.svc.cluster.local`, in another namespace.
-/// What lies outside of the cluster belongs to nobody.
-fn owner<'c>(ctx: &'c Context<'_>, host: &Hostname, own: &str) -> Option<&'c Arc<Service>> {
-    let belongs = |s: &Service| {
-        let suffix = format!(".{}.svc.{CLUSTER_DOMAIN}", s.namespace);
-        *s.namespace != *own && s.host.as_str().ends_with(&suffix) && !s.host.is_wildcard()
-    };
-    if !host.is_wildcard() {
-        return ctx.registry.services_at(host).iter().find(|s| belongs(s));
+/// Which namespace a host belongs to by its form, `service.NAMESPACE.svc.cluster.local`. What lies outside of the
+/// cluster belongs to nobody.
+struct Owners<'w> {
+    registry: &'w Registry,
+    /// Under each wildcard, services of two namespaces: one of them is another's than that of who asks.
+    wild: HashMap<Hostname, Vec<&'w Arc<Service>>>,
+}
+
+impl<'w> Owners<'w> {
+    fn new(registry: &'w Registry) -> Self {
+        let mut wild: HashMap<Hostname, Vec<&Arc<Service>>> = HashMap::new();
+        for service in registry.services().iter().filter(|s| s.provider == Provider::Kubernetes) {
+            for wider in super::context::wider(&service.host).skip(1) {
+                let of = wild.entry(wider).or_default();
+                if of.len() < 2 && of.iter().all(|s| s.namespace != service.namespace) {
+                    of.push(service);
+                }
+            }
+        }
+        Self { registry, wild }
     }
-    let suffix = host.as_str().trim_start_matches('*');
-    let of_cluster = format!(".svc.{CLUSTER_DOMAIN}");
-    if !suffix.ends_with(&of_cluster) && !of_cluster.ends_with(suffix) {
-        return None;
+
+    /// The service of another namespace that a host means.
+    fn of(&self, host: &Hostname, own: &str) -> Option<&'w Arc<Service>> {
+        let belongs = |s: &Service| {
+            let suffix = format!(".{}.svc.{CLUSTER_DOMAIN}", s.namespace);
+            *s.namespace != *own && s.host.as_str().ends_with(&suffix)
+        };
+        match host.is_wildcard() {
+            true => self.wild.get(host).into_iter().flatten().copied().find(|s| belongs(s)),
+            false => self.registry.services_at(host).iter().find(|s| belongs(s)),
+        }
     }
-    ctx.registry
-        .services()
-        .iter()
-        .find(|s| belongs(s) && s.provider == Provider::Kubernetes && host.covers(&s.host))
 }
 
 fn advice(owner: &Service, own: &str) -> String {
