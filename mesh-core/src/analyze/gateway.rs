@@ -165,10 +165,13 @@ pub(super) fn conflicts(ctx: &Context<'_>, out: &mut Findings) {
     }
 }
 
+/// A certificate that the proxies with these labels show.
+type Shown<'a> = (&'a BTreeMap<String, String>, String);
+
 /// Gateways that show the same certificate from the same proxies: browsers reuse one's connections for the
 /// other's hosts.
 pub(super) fn certificates(ctx: &Context<'_>, out: &mut Findings) {
-    let mut first: HashMap<(&BTreeMap<String, String>, String), &Arc<Resource<Gateway>>> = HashMap::new();
+    let mut first: HashMap<Shown<'_>, &Arc<Resource<Gateway>>> = HashMap::new();
     for gateway in ctx.world.of::<Gateway>() {
         for (i, server) in gateway.spec.servers.iter().enumerate() {
             let Some((field, certificate)) = server.tls.as_ref().and_then(certificate) else { continue };
