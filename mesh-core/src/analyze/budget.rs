@@ -5,7 +5,7 @@
 //! [`calls`](super::calls), so that a finding says what it rests on.
 
 use super::calls::{self, Call, Caller, Calls};
-use super::context::{Context, say};
+use super::context::{Context, Spot, beside, say};
 use crate::diagnostic::{Findings, code};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -48,15 +48,15 @@ fn amplification(calls: &Calls<'_>, out: &mut Findings) {
             names.join(" → "),
             factors.join(" × ")
         );
-        let mut reasons: Vec<&str> = chain.iter().map(|c| c.because.as_str()).collect();
-        reasons.dedup();
-        let help = format!(
-            "retry at one hop of the chain and write retries: {{attempts: 0}} at the others; that there are such calls say {}",
-            reasons.join(", ")
-        );
-        out.push(
-            say(code::RETRY_AMPLIFICATION, message).at(of, format!("{path}.retries.attempts")).help(help),
-        );
+        let help = "retry at one hop of the chain, and write retries: {attempts: 0} at the others";
+        let path = format!("{path}.retries.attempts");
+        let mut finding = say(code::RETRY_AMPLIFICATION, message).at(of, path).help(help);
+        let mut caller = root;
+        for call in &chain {
+            finding = beside(finding, &call.because, &format!("{caller} calls {}", call.to));
+            caller = &call.to;
+        }
+        out.push(finding);
     }
 }
 
@@ -140,15 +140,13 @@ fn timeouts(calls: &Calls<'_>, out: &mut Findings) {
                 text(needed),
                 inner.to
             );
-            let place = match &inner.route {
-                Some((route, path)) => super::context::place(route, path),
-                None => "the mesh's default".to_owned(),
-            };
-            let help = format!(
-                "make the outer bound longer than the inner one, which is {place}; that there are such calls say {} and {}",
-                call.because, inner.because
-            );
-            out.push(say(code::TIMEOUT_BUDGET, message).at(of, format!("{path}.{field}")).help(help));
+            let finding = say(code::TIMEOUT_BUDGET, message).at(of, format!("{path}.{field}"));
+            let mut finding = finding.help("make the outer bound longer than the inner one");
+            if let Some((route, path)) = &inner.route {
+                finding = beside(finding, &Spot::of(route, path.as_str()), "the inner bound");
+            }
+            finding = beside(finding, &call.because, &format!("{caller} calls {}", call.to));
+            out.push(beside(finding, &inner.because, &format!("{} calls {}", call.to, inner.to)));
         }
     }
 }

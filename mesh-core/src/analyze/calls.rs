@@ -9,7 +9,7 @@
 //!
 //! Each call remembers which of them it rests on.
 
-use super::context::{Context, Routing, full_name, place};
+use super::context::{Context, Routing, Spot, full_name};
 use crate::api::Resource;
 use crate::api::networking::virtual_service::HttpRoute;
 use crate::api::networking::{Sidecar, VirtualService};
@@ -58,7 +58,7 @@ pub(super) struct Call<'w> {
     /// Whether the retries are written, rather than the mesh's default.
     pub(super) written: bool,
     /// What says that there is such a call.
-    pub(super) because: String,
+    pub(super) because: Spot<'w>,
 }
 
 impl Call<'_> {
@@ -101,7 +101,7 @@ impl<'w> Graph<'_, 'w> {
         for routing in &self.ctx.routings {
             for (i, name) in &routing.gateways {
                 let caller = Caller::Gateway(format!("{}/{}", name.namespace, name.name));
-                let because = place(routing.of, &format!("spec.gateways[{i}]"));
+                let because = Spot::of(routing.of, format!("spec.gateways[{i}]"));
                 for (h, rule) in routing.of.spec.http.iter().enumerate() {
                     self.route(&caller, routing, h, rule, &because);
                 }
@@ -127,7 +127,7 @@ impl<'w> Graph<'_, 'w> {
             for (r, rule) in policy.spec.rules.iter().enumerate() {
                 for source in rule.from.iter().filter_map(|f| f.source.as_ref()) {
                     for (namespace, account) in accounts(source, own) {
-                        let because = place(policy, &format!("spec.rules[{r}].from"));
+                        let because = Spot::of(policy, format!("spec.rules[{r}].from"));
                         let callers = by_account.get(&(namespace, account)).into_iter().flatten();
                         for (caller, callee) in callers.flat_map(|c| callees.iter().map(move |s| (c, *s))) {
                             self.call(caller, namespace, &callee.host, &because);
@@ -153,7 +153,7 @@ impl<'w> Graph<'_, 'w> {
                     if host.is_wildcard() || written.starts_with('~') {
                         continue;
                     }
-                    let because = place(sidecar, &format!("spec.egress[{e}].hosts[{h}]"));
+                    let because = Spot::of(sidecar, format!("spec.egress[{e}].hosts[{h}]"));
                     for caller in &callers {
                         self.call(&caller.host, own, &host, &because);
                     }
@@ -172,7 +172,7 @@ impl<'w> Graph<'_, 'w> {
                     let namespace =
                         if wanted.source_namespace.is_empty() { own } else { &wanted.source_namespace };
                     let path = format!("spec.http[{h}].match[{m}].sourceLabels");
-                    let because = place(routing.of, &path);
+                    let because = Spot::of(routing.of, path);
                     for caller in self.ctx.selecting.of(namespace, &wanted.source_labels) {
                         self.route(&Caller::Service(caller.host.clone()), routing, h, rule, &because);
                     }
@@ -182,7 +182,7 @@ impl<'w> Graph<'_, 'w> {
     }
 
     /// A call of a host, by the routes that the caller's sidecar has for it.
-    fn call(&mut self, caller: &Hostname, namespace: &str, host: &Hostname, because: &str) {
+    fn call(&mut self, caller: &Hostname, namespace: &str, host: &Hostname, because: &Spot<'w>) {
         let from = Caller::Service(caller.clone());
         if caller == host || !self.seen.insert((from.clone(), host.clone())) {
             return;
@@ -194,7 +194,7 @@ impl<'w> Graph<'_, 'w> {
             let Some(service) = ctx.service(host, namespace).filter(|s| speaks_http(s)) else { return };
             let (times, per_try) = default_retries(ctx);
             let to = Caller::Service(service.host.clone());
-            let because = because.to_owned();
+            let because = because.clone();
             let call = Call { to, times, per_try, timeout: None, route: None, written: false, because };
             self.calls.entry(from.clone()).or_default().push(call);
         }
@@ -206,7 +206,14 @@ impl<'w> Graph<'_, 'w> {
     }
 
     /// The calls of one rule: one to each destination.
-    fn route(&mut self, from: &Caller, routing: &Routing<'w>, h: usize, rule: &HttpRoute, because: &str) {
+    fn route(
+        &mut self,
+        from: &Caller,
+        routing: &Routing<'w>,
+        h: usize,
+        rule: &HttpRoute,
+        because: &Spot<'w>,
+    ) {
         let own = &*routing.of.meta.namespace;
         let mut hosts = BTreeSet::new();
         for to in &rule.route {
@@ -226,7 +233,7 @@ impl<'w> Graph<'_, 'w> {
                 timeout: bound(rule.timeout.map(Duration::from)),
                 route: Some((routing.of, format!("spec.http[{h}]"))),
                 written: rule.retries.is_some(),
-                because: because.to_owned(),
+                because: because.clone(),
             };
             self.calls.entry(from.clone()).or_default().push(call);
         }

@@ -4,7 +4,7 @@ use super::selecting::Selecting;
 use super::workloads::Workloads;
 use crate::api::networking::{DestinationRule, Gateway, VirtualService};
 use crate::api::{AnyResource, MeshConfig, Meta, Resource, kubernetes};
-use crate::diagnostic::{Finding, Level, SourceMap, code};
+use crate::diagnostic::{Finding, Level, ResourceKey, SourceMap, code};
 use crate::hostname::Hostname;
 use crate::registry::{CLUSTER_DOMAIN, ExportTo, Registry, Service};
 use crate::world::World;
@@ -222,30 +222,37 @@ pub(super) fn say(code: &'static str, message: impl Into<String>) -> Finding {
     Finding::new(level, code, message)
 }
 
-/// Where a field of a resource stands: `VirtualService default/a (routes.yaml:7)`.
-pub(super) fn place<T>(of: &Resource<T>, path: &str) -> String {
-    place_of(&of.meta, &of.source, path)
+/// A field of a resource that a finding about another one speaks of as well.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Spot<'w> {
+    pub(super) source: &'w Arc<SourceMap>,
+    pub(super) path: String,
 }
 
-/// The same of any resource.
-pub(super) fn place_of(meta: &Meta, source: &SourceMap, path: &str) -> String {
-    let name = crate::diagnostic::ResourceKey::of(meta);
-    match source.locate(path) {
-        Some(span) => format!("{name} ({}:{})", source.file, span.line),
-        None => name.to_string(),
+impl<'w> Spot<'w> {
+    pub(super) fn of<T>(resource: &'w Resource<T>, path: impl Into<String>) -> Self {
+        Self { source: &resource.source, path: path.into() }
     }
+}
+
+/// Lets a finding show another place; the text says what stands there.
+pub(super) fn beside(mut finding: Finding, spot: &Spot<'_>, text: &str) -> Finding {
+    let mut help = finding.help.take().unwrap_or_default();
+    let line = spot.source.locate(&spot.path).map(|span| format!(":{}", span.line)).unwrap_or_default();
+    help += &format!("; {text}: {}{line}", spot.source.file);
+    finding.help(help)
 }
 
 /// The codes that resources silence by annotation, as `istioctl` reads it.
 #[derive(Debug, Default)]
-pub(super) struct Silenced(HashMap<crate::diagnostic::ResourceKey, Vec<String>>);
+pub(super) struct Silenced(HashMap<ResourceKey, Vec<String>>);
 
 impl Silenced {
     pub(super) fn new(world: &World) -> Self {
         let listed = |r: &AnyResource| {
             let text = r.meta().annotations.get("galley.istio.io/analyze-suppress")?;
             let codes = text.split(',').map(|c| c.trim().to_owned()).collect();
-            Some((crate::diagnostic::ResourceKey::of(r.meta()), codes))
+            Some((ResourceKey::of(r.meta()), codes))
         };
         Self(world.iter().filter_map(listed).collect())
     }

@@ -1,6 +1,6 @@
 //! DestinationRules: hosts and subsets that nobody has, and TLS that does not fit the other side.
 
-use super::context::{Context, full_name, place, say};
+use super::context::{Context, Spot, beside, full_name, say};
 use crate::api::Resource;
 use crate::api::networking::DestinationRule;
 use crate::api::networking::destination_rule::{ClientTls, TlsMode};
@@ -146,11 +146,9 @@ pub(super) fn mutual_tls(ctx: &Context<'_>, out: &mut Findings) {
             _ => continue,
         };
         let message = format!("callers of `{host}` are to speak {speaks}, but its workloads take {takes}");
-        let help = format!(
-            "take the mode out, so that callers do what the workloads take; that says {}",
-            place(policy, "spec.mtls.mode")
-        );
-        out.push(say(code::MTLS_CONFLICT, message).at(rule, "spec.trafficPolicy.tls.mode").help(help));
+        let finding = say(code::MTLS_CONFLICT, message).at(rule, "spec.trafficPolicy.tls.mode");
+        let finding = finding.help("take the mode out, so that callers do what the workloads take");
+        out.push(beside(finding, &Spot::of(policy, "spec.mtls.mode"), "what the workloads take"));
     }
 }
 

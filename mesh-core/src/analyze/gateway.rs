@@ -1,6 +1,6 @@
 //! Gateways: whether somebody listens, whether the hosts fit, and gateways that contradict each other.
 
-use super::context::{Context, GatewayName, place, say};
+use super::context::{Context, GatewayName, Spot, beside, say};
 use crate::api::Resource;
 use crate::api::kubernetes::Service;
 use crate::api::networking::Gateway;
@@ -71,9 +71,9 @@ pub(super) fn ports(ctx: &Context<'_>, out: &mut Findings) {
                         service.meta.namespace, service.meta.name
                     );
                     let path = format!("spec.servers[{i}].port.number");
-                    let help =
-                        format!("add it to {}, or listen on one that it has", place(service, "spec.ports"));
-                    out.push(say(code::PORT_NOT_ON_SERVICE, message).at(gateway, path).help(help));
+                    let help = "add it to the service, or listen on a port that it has";
+                    let finding = say(code::PORT_NOT_ON_SERVICE, message).at(gateway, path).help(help);
+                    out.push(beside(finding, &Spot::of(service, "spec.ports"), "its ports"));
                 }
             }
         }
@@ -102,18 +102,12 @@ pub(super) fn hosts(ctx: &Context<'_>, out: &mut Findings) {
             let mut known: Vec<String> = fits.iter().map(|h| format!("`{h}`")).collect();
             known.truncate(5);
             let help = match known.is_empty() {
-                true => format!(
-                    "the gateway lets in no host of namespace `{own}`: {}",
-                    place(gateway, "spec.servers")
-                ),
-                false => format!(
-                    "its hosts for `{own}` are {}: {}",
-                    known.join(", "),
-                    place(gateway, "spec.servers")
-                ),
+                true => format!("the gateway lets in no host of namespace `{own}`"),
+                false => format!("its hosts for `{own}` are {}", known.join(", ")),
             };
             let path = format!("spec.gateways[{i}]");
-            out.push(say(code::HOST_NOT_IN_GATEWAY, message).at(routing.of, path).help(help));
+            let finding = say(code::HOST_NOT_IN_GATEWAY, message).at(routing.of, path).help(help);
+            out.push(beside(finding, &Spot::of(gateway, "spec.servers"), "the gateway's hosts"));
         }
     }
 }
@@ -157,10 +151,11 @@ pub(super) fn conflicts(ctx: &Context<'_>, out: &mut Findings) {
                 "Gateway {}/{} listens for `{host}` on port {port} of the same proxies",
                 other.meta.namespace, other.meta.name
             );
-            let other = place(other, &format!("spec.servers[{s}]"));
-            let help = format!("keep one of them, or give them other hosts: {other}");
             let path = format!("spec.servers[{i}].hosts");
-            out.push(say(code::GATEWAYS_CONFLICT, message).at(gateway, path).help(help));
+            let help = "keep one of them, or give them other hosts";
+            let finding = say(code::GATEWAYS_CONFLICT, message).at(gateway, path).help(help);
+            let spot = Spot::of(other, format!("spec.servers[{s}].hosts"));
+            out.push(beside(finding, &spot, "the other one"));
         }
     }
 }
@@ -184,10 +179,10 @@ pub(super) fn certificates(ctx: &Context<'_>, out: &mut Findings) {
                 "Gateway {}/{} shows the same certificate: callers that reuse its HTTP/2 connections get 404 for hosts of this one",
                 other.meta.namespace, other.meta.name
             );
-            let help =
-                format!("put the hosts of a certificate into one Gateway: {}", place(other, "spec.servers"));
             let path = format!("spec.servers[{i}].tls.{field}");
-            out.push(say(code::CERTIFICATE_TWICE, message).at(gateway, path).help(help));
+            let help = "put the hosts of a certificate into one Gateway";
+            let finding = say(code::CERTIFICATE_TWICE, message).at(gateway, path).help(help);
+            out.push(beside(finding, &Spot::of(other, "spec.servers"), "the other one"));
         }
     }
 }

@@ -4,7 +4,7 @@
 //! A sidecar follows one VirtualService per host: of those that it sees the oldest, then the first by name,
 //! then by namespace. Istio leaves that order open; here it is always the same, and said.
 
-use super::context::{Context, Routing, place, say};
+use super::context::{Context, Routing, Spot, beside, say};
 use crate::api::Meta;
 use crate::api::networking::ServiceEntry;
 use crate::diagnostic::{Findings, code};
@@ -89,11 +89,9 @@ fn report(host: &Hostname, loser: &Routing<'_>, winner: &Routing<'_>, same_scope
             format!("where both are seen, {} routes `{host}` as well and wins, {why}", name(&winner.of.meta)),
         ),
     };
-    let help = format!(
-        "put all rules of a host into one VirtualService; the other is {}",
-        place(winner.of, &path(winner))
-    );
-    out.push(say(code, message).at(loser.of, path(loser)).help(help));
+    let help = "put all rules of a host into one VirtualService";
+    let finding = say(code, message).at(loser.of, path(loser)).help(help);
+    out.push(beside(finding, &Spot::of(winner.of, path(winner)), "this one wins"));
 }
 
 /// Why one of two takes precedence.

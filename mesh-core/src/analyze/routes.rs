@@ -5,7 +5,7 @@
 //! one of its own: the same condition, or a path below a prefix. What does not follow this way is not said,
 //! so that a finding is always true. Regular expressions are compared by their text.
 
-use super::context::{Context, GatewayName, place, say};
+use super::context::{Context, GatewayName, Spot, beside, say};
 use crate::api::Resource;
 use crate::api::networking::VirtualService;
 use crate::api::networking::virtual_service::{HttpMatch, HttpRoute};
@@ -220,11 +220,9 @@ fn report(
         "never reached at gateway `{}/{}`: VirtualService {}/{} takes these requests for `{host}` first, {why}",
         gateway.namespace, gateway.name, winner.meta.namespace, winner.meta.name
     );
-    let help = format!(
-        "put the rules of a host into one VirtualService, in the order that is meant; the other is {}",
-        place(winner, winner_path)
-    );
-    out.push(say(code::SHADOWED_ROUTE, message).at(of, path).help(help));
+    let help = "put the rules of a host into one VirtualService, in the order that is meant";
+    let finding = say(code::SHADOWED_ROUTE, message).at(of, path).help(help);
+    out.push(beside(finding, &Spot::of(winner, winner_path), "this match takes them"));
 }
 
 /// The matches that hold at a gateway, with their paths; a rule without one takes everything.

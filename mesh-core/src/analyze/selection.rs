@@ -1,7 +1,7 @@
 //! Sidecars and Telemetries, of which a workload has one: several for it, none for it, and Sidecars where no
 //! sidecar is.
 
-use super::context::{Context, place_of, say};
+use super::context::{Context, Spot, beside, say};
 use super::gateway::labels;
 use super::workloads::is_ambient;
 use crate::api::Meta;
@@ -20,6 +20,12 @@ struct One<'a> {
     selector: Option<&'a BTreeMap<String, String>>,
     /// Where they stand.
     path: &'static str,
+}
+
+impl<'a> One<'a> {
+    fn spot(&self, path: &str) -> Spot<'a> {
+        Spot { source: self.source, path: path.to_owned() }
+    }
 }
 
 /// What to say of a kind.
@@ -108,10 +114,9 @@ fn conflicts(ctx: &Context<'_>, all: &[One<'_>], codes: &Codes, out: &mut Findin
                 one.meta.namespace,
                 super::hosts::reason(first.meta, one.meta)
             );
-            let help =
-                format!("keep one of them, or select workloads: {}", place_of(first.meta, first.source, ""));
             let finding = say(codes.whole_namespace, message).about(one.meta, one.source, "metadata.name");
-            out.push(finding.help(help));
+            let finding = finding.help("keep one of them, or select workloads");
+            out.push(beside(finding, &first.spot("metadata.name"), "this one wins"));
         }
     }
     // By the workload's place in memory: names of pods and entries may be the same.
@@ -133,11 +138,9 @@ fn conflicts(ctx: &Context<'_>, all: &[One<'_>], codes: &Codes, out: &mut Findin
                 workload.meta.name,
                 super::hosts::reason(first.meta, one.meta)
             );
-            let help = format!(
-                "select each workload once; the other is {}",
-                place_of(first.meta, first.source, first.path)
-            );
-            out.push(say(codes.same_workload, message).about(one.meta, one.source, one.path).help(help));
+            let finding = say(codes.same_workload, message).about(one.meta, one.source, one.path);
+            let finding = finding.help("select each workload once");
+            out.push(beside(finding, &first.spot(first.path), "this one wins"));
         }
     }
 }

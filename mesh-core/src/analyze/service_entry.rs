@@ -1,6 +1,6 @@
 //! ServiceEntries: addresses that TCP needs, and entries that contradict each other.
 
-use super::context::{Context, place, say};
+use super::context::{Context, Spot, beside, say};
 use crate::api::Resource;
 use crate::api::networking::ServiceEntry;
 use crate::diagnostic::{Findings, code};
@@ -63,10 +63,11 @@ pub(super) fn conflicts(ctx: &Context<'_>, out: &mut Findings) {
                 "port {} of `{host}` is {protocol} here, but {theirs} in ServiceEntry {}/{}",
                 port.number, other.meta.namespace, other.meta.name
             );
-            let other = place(other, &format!("spec.ports[{p}].protocol"));
-            let help = format!("say the same in both, or keep one of them: {other}");
             let path = format!("spec.ports[{i}].protocol");
-            out.push(say(code::ENTRIES_CONFLICT, message).at(entry, path).help(help));
+            let help = "say the same in both, or keep one of them";
+            let finding = say(code::ENTRIES_CONFLICT, message).at(entry, path).help(help);
+            let spot = Spot::of(other, format!("spec.ports[{p}].protocol"));
+            out.push(beside(finding, &spot, "the other one"));
         }
     }
 }
