@@ -142,6 +142,8 @@ fn in_rule(
         let conditions = conditions(wanted);
         match seen.taken_by(&conditions) {
             Some(by) => taken.push((m, *by)),
+            // What a delegate does not match goes on to the next rule.
+            None if rule.delegate.is_some() => {}
             None => seen.add(conditions, (h, m)),
         }
     }
@@ -228,7 +230,8 @@ fn report(
 /// The matches that hold at a gateway, with their paths; a rule without one takes everything.
 fn at_gateway(of: &Resource<VirtualService>, gateway: GatewayName<'_>) -> Vec<(String, BTreeSet<Condition>)> {
     let mut all = Vec::new();
-    for (h, rule) in of.spec.http.iter().enumerate() {
+    // What a delegate does not match goes on to the next rule: it takes nothing for certain.
+    for (h, rule) in of.spec.http.iter().enumerate().filter(|(_, rule)| rule.delegate.is_none()) {
         if rule.r#match.is_empty() {
             all.push((format!("spec.http[{h}]"), BTreeSet::new()));
         }

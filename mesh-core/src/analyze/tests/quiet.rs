@@ -83,6 +83,20 @@ fn a_match_is_unreachable_only_where_all_of_its_requests_are_taken() {
     }
 }
 
+#[test]
+fn what_a_delegate_does_not_match_goes_on_to_the_next_rule() {
+    let found = said(
+        "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a}\n\
+         spec: {hosts: [a.example.com], gateways: [edge], http: [{match: [{uri: {prefix: /a}}], delegate: {name: b}}, \
+         {match: [{uri: {prefix: /a/b}}], directResponse: {status: 200}}]}\n---\n\
+         apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: b}\n\
+         spec: {http: [{match: [{uri: {exact: /a/c}}], directResponse: {status: 200}}]}\n---\n\
+         apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: edge}\n\
+         spec: {selector: {istio: x}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}]}\n",
+    );
+    assert!(found.is_empty(), "{found:?}");
+}
+
 fn for_host(name: &str, more: &str) -> String {
     format!(
         "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: {name}}}\n\
