@@ -1,22 +1,311 @@
-//! What resources refer to: hosts, subsets, ports and gateways that are not there.
+//! What resources say together: references, contradictions, and what none of them says alone.
 //!
 //! ```text
 //! World ─[analyze]─▶ findings      (each resource alone is validate's; one proxy's view is compile's)
 //! ```
 //!
-//! Warnings all: what is referred to may be declared later, or elsewhere. The codes are `istioctl`'s.
+//! `istioctl analyze` for files, with its codes, meanings and levels, and codes of this project for what it
+//! does not look at. Each analyzer is a function over a [`Context`], which indexes a World once; [`ANALYZERS`]
+//! lists them. A resource silences codes by the annotation `galley.istio.io/analyze-suppress`, as it does there.
+//!
+//! Files seldom hold all workloads of a mesh. Where some are missing, nothing is said that would need them: an
+//! analyzer would rather be silent than wrong.
+//!
+//! Of `istioctl`'s messages these have no meaning for files, or none here:
+//!
+//! | Code | Why not |
+//! |---|---|
+//! | `IST0001` | there is no error inside an analyzer: it is a pure function |
+//! | `IST0104`, `IST0105`, `IST0114`, `IST0115`, `IST0117`, `IST0120`, `IST0121`, `IST0124`, `IST0172` | retired or never given |
+//! | `IST0122` | a regular expression that cannot be read is an error of the field: `IST0106` |
+//! | `IST0126` | which clusters there are is known to a running control plane alone |
+//! | `IST0133` | a warning of validation is an `IST0106` at level warning |
+//! | `IST0136` | `istioctl` gives it no more |
+//! | `IST0139`, `IST0141`, `IST0142`, `IST0148`, `IST0163`, `IST0164`, `IST0168`, `IST0169` | about an installation of Istio in a cluster |
+//! | `IST0140` | never implemented |
+//! | `IST0143` | needs the sockets of running pods |
+//! | `IST0144`, `IST0146`, `IST0147`, `IST0158` | about security contexts and images of pods, which the mesh does not read |
+//! | `IST0156`, `IST0176` | about the definitions of kinds in a cluster |
+//! | `IST0161` | needs the contents of Secrets, which the mesh does not read |
+//! | `IST0170` | compares clusters |
+//! | `IST0171` | about the status that a controller wrote |
 
-use crate::api::Resource;
-use crate::api::networking::virtual_service::Destination;
-use crate::api::networking::{DestinationRule, Gateway, VirtualService};
-use crate::diagnostic::{Finding, Findings, code};
-use crate::hostname::Hostname;
-use crate::registry::{CLUSTER_DOMAIN, ExportTo};
-use crate::world::World;
-use std::sync::Arc;
+mod annotation;
+mod budget;
+mod calls;
+mod context;
+mod deprecated;
+mod destination_rule;
+mod envoy_filter;
+mod gateway;
+mod hosts;
+mod l4;
+mod namespace;
+mod policy;
+mod reference;
+mod routes;
+mod selecting;
+mod selection;
+mod service;
+mod service_entry;
+mod workloads;
 
 #[cfg(test)]
 mod tests;
+
+pub use context::Context;
+
+use crate::diagnostic::{Findings, code};
+use crate::world::World;
+
+/// One question that is asked of a World.
+#[derive(Clone, Copy, Debug)]
+pub struct Analyzer {
+    /// Its name, such as `virtualservice.gateways`.
+    pub name: &'static str,
+    /// The codes that it gives.
+    pub codes: &'static [&'static str],
+    /// The kinds that its answer depends on: while none of them changes, neither does the answer.
+    pub kinds: &'static [&'static str],
+    /// Asks it.
+    pub run: fn(&Context<'_>, &mut Findings),
+}
+
+const VS: &str = "VirtualService";
+const RULE: &str = "DestinationRule";
+const GATEWAY: &str = "Gateway";
+const ENTRY: &str = "ServiceEntry";
+const SERVICE: &str = "Service";
+const POD: &str = "Pod";
+const WORKLOAD: &str = "WorkloadEntry";
+const GROUP: &str = "WorkloadGroup";
+const NAMESPACE: &str = "Namespace";
+const MESH: &str = "ConfigMap";
+const SIDECAR: &str = "Sidecar";
+const TELEMETRY: &str = "Telemetry";
+const AUTHORIZATION: &str = "AuthorizationPolicy";
+const TOKENS: &str = "RequestAuthentication";
+
+/// Every analyzer, by name.
+pub const ANALYZERS: &[Analyzer] = &[
+    Analyzer {
+        name: "annotations",
+        codes: &[
+            code::MISPLACED_ANNOTATION,
+            code::UNKNOWN_ANNOTATION,
+            code::INVALID_ANNOTATION,
+            code::DEPRECATED_ANNOTATION,
+        ],
+        kinds: &[NAMESPACE, SERVICE, POD],
+        run: annotation::annotations,
+    },
+    Analyzer {
+        name: "authorizationpolicy.l4",
+        codes: &[code::BEYOND_L4],
+        kinds: &[AUTHORIZATION, SERVICE, ENTRY, POD, WORKLOAD, GROUP, NAMESPACE],
+        run: l4::policies,
+    },
+    Analyzer {
+        name: "authorizationpolicy.selector",
+        codes: &[code::NO_WORKLOADS],
+        kinds: &[AUTHORIZATION, SERVICE, POD, WORKLOAD, GROUP, MESH],
+        run: policy::nobody,
+    },
+    Analyzer {
+        name: "calls.budget",
+        codes: &[code::RETRY_AMPLIFICATION, code::TIMEOUT_BUDGET],
+        kinds: &[VS, GATEWAY, AUTHORIZATION, SIDECAR, SERVICE, ENTRY, POD, WORKLOAD, GROUP, MESH],
+        run: budget::chains,
+    },
+    Analyzer { name: "deprecated", codes: &[code::DEPRECATED], kinds: &[VS], run: deprecated::fields },
+    Analyzer {
+        name: "destinationrule.host",
+        codes: &[code::UNKNOWN_RULE_HOST],
+        kinds: &[RULE, SERVICE, ENTRY, MESH],
+        run: destination_rule::hosts,
+    },
+    Analyzer {
+        name: "destinationrule.mtls",
+        codes: &[code::MTLS_CONFLICT],
+        kinds: &[RULE, "PeerAuthentication", SERVICE, ENTRY, MESH],
+        run: destination_rule::mutual_tls,
+    },
+    Analyzer {
+        name: "destinationrule.subset",
+        codes: &[code::EMPTY_SUBSET],
+        kinds: &[RULE, VS, SERVICE, ENTRY, POD, WORKLOAD, GROUP, "EndpointSlice", "Endpoints", MESH],
+        run: destination_rule::subsets,
+    },
+    Analyzer {
+        name: "destinationrule.verification",
+        codes: &[code::UNVERIFIED_SERVER, code::UNVERIFIED_SERVER_PORT],
+        kinds: &[RULE, MESH],
+        run: destination_rule::unverified,
+    },
+    Analyzer {
+        name: "envoyfilter.patch",
+        codes: &[
+            code::FILTER_RELATIVE,
+            code::FILTER_REPLACE,
+            code::FILTER_ADD,
+            code::FILTER_REMOVE,
+            code::FILTER_RELATIVE_VERSION,
+        ],
+        kinds: &["EnvoyFilter"],
+        run: envoy_filter::patches,
+    },
+    Analyzer {
+        name: "gateway.certificate",
+        codes: &[code::CERTIFICATE_TWICE],
+        kinds: &[GATEWAY],
+        run: gateway::certificates,
+    },
+    Analyzer {
+        name: "gateway.conflict",
+        codes: &[code::GATEWAYS_CONFLICT],
+        kinds: &[GATEWAY],
+        run: gateway::conflicts,
+    },
+    Analyzer {
+        name: "gateway.port",
+        codes: &[code::PORT_NOT_ON_SERVICE],
+        kinds: &[GATEWAY, SERVICE, POD],
+        run: gateway::ports,
+    },
+    Analyzer {
+        name: "gateway.selector",
+        codes: &[code::REFERENCE],
+        kinds: &[GATEWAY, SERVICE, POD, WORKLOAD, GROUP, MESH],
+        run: gateway::selectors,
+    },
+    Analyzer {
+        name: "hosts.claim",
+        codes: &[code::HOST_CLAIM],
+        kinds: &[VS, ENTRY, SERVICE, MESH],
+        run: hosts::claims,
+    },
+    Analyzer {
+        name: "namespace.injection",
+        codes: &[code::NOT_INJECTED, code::INJECTION_LABELS],
+        kinds: &[NAMESPACE, MESH],
+        run: namespace::injection,
+    },
+    Analyzer {
+        name: "pod.proxy",
+        codes: &[code::POD_WITHOUT_PROXY],
+        kinds: &[NAMESPACE, POD],
+        run: namespace::pods,
+    },
+    Analyzer {
+        name: "policy.reference",
+        codes: &[code::REFERENCE],
+        // Whatever has a namespace makes that namespace known, which only a declared one asks for.
+        kinds: &[AUTHORIZATION, TELEMETRY, NAMESPACE, MESH],
+        run: reference::policies,
+    },
+    Analyzer {
+        name: "policy.selected-gateway",
+        codes: &[code::INEFFECTIVE_SELECTOR],
+        kinds: &[AUTHORIZATION, TOKENS, TELEMETRY, "WasmPlugin", POD],
+        run: policy::selected_gateways,
+    },
+    Analyzer {
+        name: "requestauthentication.port",
+        codes: &[code::JWT_PORT],
+        kinds: &[TOKENS, SERVICE, ENTRY],
+        run: policy::tokens_on_tcp,
+    },
+    Analyzer {
+        name: "service.port-name",
+        codes: &[code::PORT_NAME, code::EXTERNAL_NAME_PORT],
+        kinds: &[SERVICE, MESH],
+        run: service::port_names,
+    },
+    Analyzer {
+        name: "service.shared-workload",
+        codes: &[code::PORT_PROTOCOLS_DIFFER, code::TARGET_PORTS_CONFLICT],
+        kinds: &[SERVICE, POD, WORKLOAD, GROUP],
+        run: service::shared_workloads,
+    },
+    Analyzer {
+        name: "serviceentry.addresses",
+        codes: &[code::ADDRESSES_REQUIRED],
+        kinds: &[ENTRY, MESH],
+        run: service_entry::addresses,
+    },
+    Analyzer {
+        name: "serviceentry.conflict",
+        codes: &[code::ENTRIES_CONFLICT],
+        kinds: &[ENTRY, MESH],
+        run: service_entry::conflicts,
+    },
+    Analyzer {
+        name: "sidecar.selection",
+        codes: &[code::REFERENCE, code::SIDECARS_CONFLICT, code::SIDECARS_FOR_ALL, code::INEFFECTIVE_POLICY],
+        kinds: &[SIDECAR, SERVICE, POD, WORKLOAD, GROUP, NAMESPACE],
+        run: selection::sidecars,
+    },
+    Analyzer {
+        name: "telemetry.provider",
+        codes: &[code::TELEMETRY_PROVIDER],
+        kinds: &[TELEMETRY, MESH],
+        run: selection::providers,
+    },
+    Analyzer {
+        name: "telemetry.selection",
+        codes: &[code::REFERENCE, code::TELEMETRIES_CONFLICT, code::TELEMETRIES_FOR_ALL],
+        kinds: &[TELEMETRY, SERVICE, POD, WORKLOAD, GROUP],
+        run: selection::telemetries,
+    },
+    Analyzer {
+        name: "virtualservice.attempts",
+        codes: &[code::TIMEOUT_BUDGET],
+        kinds: &[VS],
+        run: budget::attempts,
+    },
+    Analyzer {
+        name: "virtualservice.claims",
+        codes: &[code::CLAIMS_WITHOUT_JWT],
+        kinds: &[VS, GATEWAY, TOKENS, POD, WORKLOAD, GROUP, MESH],
+        run: policy::claims,
+    },
+    Analyzer {
+        name: "virtualservice.destinations",
+        codes: &[code::REFERENCE, code::PORT_REQUIRED],
+        kinds: &[VS, RULE, SERVICE, ENTRY, MESH],
+        run: reference::destinations,
+    },
+    Analyzer {
+        name: "virtualservice.gateway-hosts",
+        codes: &[code::HOST_NOT_IN_GATEWAY],
+        kinds: &[VS, GATEWAY],
+        run: gateway::hosts,
+    },
+    Analyzer {
+        name: "virtualservice.gateways",
+        codes: &[code::REFERENCE, code::INTERNAL_GATEWAY],
+        kinds: &[VS, GATEWAY],
+        run: reference::gateways,
+    },
+    Analyzer {
+        name: "virtualservice.overlap",
+        codes: &[code::MESH_HOSTS_CONFLICT, code::OVERLAP],
+        kinds: &[VS, MESH],
+        run: hosts::overlaps,
+    },
+    Analyzer {
+        name: "virtualservice.shadowed",
+        codes: &[code::SHADOWED_ROUTE],
+        kinds: &[VS],
+        run: routes::across,
+    },
+    Analyzer {
+        name: "virtualservice.unreachable",
+        codes: &[code::UNREACHABLE_RULE, code::INEFFECTIVE_MATCH],
+        kinds: &[VS],
+        run: routes::unreachable,
+    },
+];
 
 /// All that there is to say about a World, whatever the proxy: [`analyze`], and what its resources say in
 /// vain or leave to a redirection that does not happen ([`unsupported_all`](crate::compile::unsupported_all)).
@@ -36,159 +325,29 @@ pub fn findings(world: &World) -> Findings {
     all
 }
 
-/// Checks every reference of a World, in the order of its resources.
+/// Asks every analyzer; the findings stand in the order of the text that they are about.
 pub fn analyze(world: &World) -> Findings {
-    let rules = world.of::<DestinationRule>().filter_map(|rule| Subsets::of(world, rule)).collect();
-    let mut check = Check { world, rules, findings: Vec::new() };
-    for service in world.of::<VirtualService>() {
-        check.gateways(service);
-        check.destinations(service);
-    }
-    check.findings
+    ask(world, ANALYZERS)
 }
 
-/// A DestinationRule by its full host.
-struct Subsets<'a> {
-    host: Hostname,
-    seen_by: ExportTo,
-    rule: &'a Resource<DestinationRule>,
+/// Asks those analyzers alone whose answer may differ after a change of these kinds. What the others said of
+/// the World before still holds.
+pub fn analyze_changed(world: &World, changed: &[&str]) -> Findings {
+    let concerned = ANALYZERS.iter().filter(|a| a.kinds.iter().any(|k| changed.contains(k)));
+    ask(world, concerned)
 }
 
-impl<'a> Subsets<'a> {
-    fn of(world: &World, rule: &'a Arc<Resource<DestinationRule>>) -> Option<Self> {
-        let namespace = &rule.meta.namespace;
-        let host = Hostname::resolve(&rule.spec.host, namespace, CLUSTER_DOMAIN).ok()?;
-        let default = &world.mesh().default_destination_rule_export_to;
-        let default = ExportTo::new(default, namespace, &ExportTo::All);
-        Some(Self { host, seen_by: ExportTo::new(&rule.spec.export_to, namespace, &default), rule })
+fn ask<'a>(world: &World, analyzers: impl IntoIterator<Item = &'a Analyzer>) -> Findings {
+    let context = Context::new(world);
+    let mut all = Findings::new();
+    for analyzer in analyzers {
+        (analyzer.run)(&context, &mut all);
     }
-}
-
-struct Check<'a> {
-    world: &'a World,
-    rules: Vec<Subsets<'a>>,
-    findings: Findings,
-}
-
-impl Check<'_> {
-    fn missing(&mut self, of: &Resource<VirtualService>, path: &str, message: String, help: String) {
-        self.findings.push(Finding::warning(code::REFERENCE, message).at(of, path).help(help));
-    }
-
-    fn gateways(&mut self, service: &Resource<VirtualService>) {
-        let spec = &service.spec;
-        let mut named: Vec<(String, &String)> = listed("spec.gateways".to_owned(), &spec.gateways).collect();
-        for (h, rule) in spec.http.iter().enumerate() {
-            for (m, wanted) in rule.r#match.iter().enumerate() {
-                let path = format!("spec.http[{h}].match[{m}].gateways");
-                named.extend(listed(path, &wanted.gateways));
-            }
-        }
-        for (path, text) in named {
-            let (namespace, name) = gateway_of(text, &service.meta.namespace);
-            if text != "mesh" && self.world.get::<Gateway>(namespace, name).is_none() {
-                let message = format!("there is no gateway `{name}` in namespace `{namespace}`");
-                let help = match self.world.of::<Gateway>().find(|g| *g.meta.name == *name) {
-                    Some(other) => format!("there is one in another: write {}/{name}", other.meta.namespace),
-                    None => "declare it, or write `mesh` for sidecars".to_owned(),
-                };
-                self.missing(service, &path, message, help);
-            }
-        }
-    }
-
-    fn destinations(&mut self, service: &Resource<VirtualService>) {
-        let spec = &service.spec;
-        let mut all: Vec<(String, &Destination)> = Vec::new();
-        for (h, rule) in spec.http.iter().enumerate() {
-            let path = format!("spec.http[{h}]");
-            let routes = rule.route.iter().enumerate();
-            all.extend(routes.map(|(i, r)| (format!("{path}.route[{i}].destination"), &r.destination)));
-            all.extend(rule.mirror.iter().map(|m| (format!("{path}.mirror"), m)));
-            let mirrors = rule.mirrors.iter().enumerate();
-            all.extend(mirrors.map(|(i, m)| (format!("{path}.mirrors[{i}].destination"), &m.destination)));
-        }
-        let tls = spec.tls.iter().enumerate().map(|(i, r)| (format!("spec.tls[{i}]"), &r.route));
-        let tcp = spec.tcp.iter().enumerate().map(|(i, r)| (format!("spec.tcp[{i}]"), &r.route));
-        for (path, routes) in tls.chain(tcp) {
-            let routes = routes.iter().enumerate();
-            all.extend(routes.map(|(i, r)| (format!("{path}.route[{i}].destination"), &r.destination)));
-        }
-        for (path, to) in all {
-            self.destination(service, &path, to);
-        }
-    }
-
-    fn destination(&mut self, from: &Resource<VirtualService>, path: &str, to: &Destination) {
-        let namespace = &*from.meta.namespace;
-        let Ok(host) = Hostname::resolve(&to.host, namespace, CLUSTER_DOMAIN) else { return };
-        let registry = self.world.registry();
-        let wild = || registry.services_visible_to(namespace).find(|s| s.host.covers(&host));
-        let Some(found) = registry.service(&host, namespace).or_else(wild) else {
-            let (message, help) = match registry.services_at(&host).next() {
-                Some(hidden) => (
-                    format!("`{host}` is not exported to namespace `{namespace}`"),
-                    format!("add `{namespace}` to exportTo of {}", hidden.origin),
-                ),
-                None => (format!("there is no service `{host}`"), self.nearest(&host, namespace)),
-            };
-            return self.missing(from, &format!("{path}.host"), message, help);
-        };
-        let ports: Vec<String> = found.ports.iter().map(|p| p.number.to_string()).collect();
-        match to.port.map(|p| p.number) {
-            Some(number) if found.port(number).is_none() => {
-                let message = format!("`{host}` has no port {number}");
-                let help = format!("its ports are {}", ports.join(", "));
-                self.missing(from, &format!("{path}.port.number"), message, help);
-            }
-            None if ports.len() > 1 => {
-                let message = format!("`{host}` has several ports: which is meant is not said");
-                self.missing(from, path, message, format!("write port.number: one of {}", ports.join(", ")));
-            }
-            _ => {}
-        }
-        self.subset(from, path, to, &host);
-    }
-
-    fn subset(&mut self, from: &Resource<VirtualService>, path: &str, to: &Destination, host: &Hostname) {
-        if to.subset.is_empty() {
-            return;
-        }
-        let rules =
-            self.rules.iter().filter(|r| r.host.covers(host) && r.seen_by.covers(&from.meta.namespace));
-        let known: Vec<&str> = rules.flat_map(|r| &r.rule.spec.subsets).map(|s| s.name.as_str()).collect();
-        if !known.contains(&to.subset.as_str()) {
-            let message = format!("`{host}` has no subset `{}`", to.subset);
-            let help = match known.is_empty() {
-                true => format!("declare it in a DestinationRule for {}", to.host),
-                false => format!("its subsets are {}", known.join(", ")),
-            };
-            self.missing(from, &format!("{path}.subset"), message, help);
-        }
-    }
-
-    fn nearest(&self, host: &Hostname, namespace: &str) -> String {
-        let all = self.world.registry().services_visible_to(namespace);
-        let near = |other: &Hostname| strsim::damerau_levenshtein(other.as_str(), host.as_str());
-        match all.map(|s| (near(&s.host), &s.host)).min().filter(|(distance, _)| *distance <= 3) {
-            Some((_, name)) => format!("did you mean `{name}`?"),
-            None => "declare a Service or a ServiceEntry with this host".to_owned(),
-        }
-    }
-}
-
-/// The items of a list with their paths.
-fn listed(path: String, items: &[String]) -> impl Iterator<Item = (String, &String)> {
-    items.iter().enumerate().map(move |(i, item)| (format!("{path}[{i}]"), item))
-}
-
-/// `namespace/name`, the older `name.namespace…`, or a name of the resource's own namespace.
-fn gateway_of<'a>(text: &'a str, own: &'a str) -> (&'a str, &'a str) {
-    if let Some((namespace, name)) = text.split_once('/') {
-        return (namespace, name);
-    }
-    match text.split_once('.') {
-        Some((name, rest)) => (rest.split('.').next().unwrap_or(rest), name),
-        None => (own, text),
-    }
+    let silenced = context::Silenced::new(world);
+    all.retain(|finding| !silenced.covers(finding));
+    all.sort_by_cached_key(|f| {
+        let place = (f.file().map(str::to_owned), f.span.map(|s| s.start));
+        (place, f.resource.clone(), f.path.clone(), f.code)
+    });
+    all
 }

@@ -1,6 +1,23 @@
 use super::analyze;
 use crate::world::World;
 
+mod bookinfo;
+mod chains;
+mod quiet;
+mod scale;
+
+/// A World of a text, all of which must be readable.
+fn world(text: &str) -> World {
+    let parsed = crate::yaml::resources("a.yaml", text, &Default::default());
+    World::from_resources(parsed.outcomes.into_iter().filter_map(|o| o.resource), "1")
+}
+
+/// What is said of a text: code, path and message.
+fn said(text: &str) -> Vec<String> {
+    let all = analyze(&world(text));
+    all.iter().map(|f| format!("{} {}: {}", f.code, f.path, f.message)).collect()
+}
+
 const SERVICES: &str = "
 apiVersion: v1
 kind: Service
@@ -38,7 +55,8 @@ fn about(http: &str, gateways: &str) -> Vec<String> {
     assert!(parsed.findings.is_empty(), "{:?}", parsed.findings);
     let world = World::from_resources(parsed.outcomes.into_iter().filter_map(|o| o.resource), "1");
     let findings = analyze(&world);
-    assert!(findings.iter().all(|f| f.code == "IST0101" && f.span.is_some()));
+    let references = ["IST0101", "IST0112"];
+    assert!(findings.iter().all(|f| references.contains(&f.code) && f.span.is_some()), "{findings:?}");
     findings
         .iter()
         .map(|f| format!("{}: {} ({})", f.path, f.message, f.help.as_deref().unwrap_or("")))

@@ -78,7 +78,7 @@ fn of_cart(texts: &[&str]) -> Vec<Told> {
 }
 
 fn of_files(texts: &[&str]) -> Vec<Told> {
-    told(&crate::analyze::findings(&files(texts)))
+    told(&crate::compile::unsupported_all(&files(texts)))
 }
 
 fn at(level: Level, file: &str, line: u32, path: &str) -> Told {

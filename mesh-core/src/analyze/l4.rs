@@ -1,0 +1,139 @@
+//! Policies on requests where only connections are seen.
+//!
+//! Two places see no requests: a workload in ambient mode, whose node proxy evaluates every policy that selects
+//! workloads, and a port that speaks no HTTP. There a rule on methods or paths cannot be evaluated: an ALLOW
+//! rule lets nobody in, and a DENY rule shuts out more than it says.
+
+use super::context::{Context, say};
+use super::workloads::is_ambient;
+use crate::api::Resource;
+use crate::api::security::AuthorizationPolicy;
+use crate::api::security::authorization_policy::{Action, Rule};
+use crate::diagnostic::{Findings, code};
+use crate::registry::{Service, TargetPort};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Rules on requests that no engine there can evaluate.
+pub(super) fn policies(ctx: &Context<'_>, out: &mut Findings) {
+    let none = BTreeMap::new();
+    for policy in ctx.world.of::<AuthorizationPolicy>() {
+        let spec = &policy.spec;
+        // What refers to a resource is the waypoint's or the gateway's.
+        if spec.target_ref.is_some() || !spec.target_refs.is_empty() || spec.action == Action::Custom {
+            continue;
+        }
+        let labels = spec.selector.as_ref().map_or(&none, |s| &s.match_labels);
+        let ambient = in_ambient(ctx, policy, labels);
+        let mine = ctx.selecting.within(&policy.meta.namespace, labels);
+        for (r, rule) in spec.rules.iter().enumerate() {
+            let Some((path, what)) = on_requests(rule, &format!("spec.rules[{r}]")) else { continue };
+            let place = if ambient {
+                Some(
+                    "these workloads are in ambient mode, where the node's proxy sees connections alone"
+                        .to_owned(),
+                )
+            } else {
+                tcp_alone(rule, &mine)
+            };
+            let Some(place) = place else { continue };
+            report(policy, spec.action, &path, what, &place, ambient, out);
+        }
+    }
+}
+
+fn report(
+    policy: &Resource<AuthorizationPolicy>,
+    action: Action,
+    path: &str,
+    what: &str,
+    place: &str,
+    ambient: bool,
+    out: &mut Findings,
+) {
+    let effect = match action {
+        Action::Allow => "the rule allows nobody",
+        _ => "the rule holds for every connection that its other parts fit",
+    };
+    let message = format!("{what} cannot be seen: {place}; {effect}");
+    let help = match ambient {
+        true => "attach the policy to a waypoint with targetRefs, or take the conditions on requests out",
+        false => "take the conditions on requests out, or declare the port's protocol as http",
+    };
+    out.push(say(code::BEYOND_L4, message).at(policy, path).help(help));
+}
+
+/// Whether the workloads that a policy selects are in ambient mode: those that are known, else the namespace.
+fn in_ambient(
+    ctx: &Context<'_>,
+    policy: &Resource<AuthorizationPolicy>,
+    labels: &BTreeMap<String, String>,
+) -> bool {
+    let namespace = ctx.namespace(&policy.meta.namespace);
+    let mut selected = ctx.workloads.select(Some(&policy.meta.namespace), labels).peekable();
+    match selected.peek() {
+        Some(_) => selected.any(|w| w.is_ambient(namespace)),
+        None => namespace.is_some_and(is_ambient),
+    }
+}
+
+/// The first part of a rule that is about requests, and its name.
+fn on_requests(rule: &Rule, path: &str) -> Option<(String, &'static str)> {
+    for (i, to) in rule.to.iter().enumerate() {
+        let Some(operation) = &to.operation else { continue };
+        for (list, field) in [
+            (&operation.methods, "methods"),
+            (&operation.not_methods, "notMethods"),
+            (&operation.paths, "paths"),
+            (&operation.not_paths, "notPaths"),
+            (&operation.hosts, "hosts"),
+            (&operation.not_hosts, "notHosts"),
+        ] {
+            if !list.is_empty() {
+                return Some((format!("{path}.to[{i}].operation.{field}"), field));
+            }
+        }
+    }
+    for (i, from) in rule.from.iter().enumerate() {
+        let Some(source) = &from.source else { continue };
+        for (list, field) in [
+            (&source.request_principals, "requestPrincipals"),
+            (&source.not_request_principals, "notRequestPrincipals"),
+            (&source.remote_ip_blocks, "remoteIpBlocks"),
+            (&source.not_remote_ip_blocks, "notRemoteIpBlocks"),
+        ] {
+            if !list.is_empty() {
+                return Some((format!("{path}.from[{i}].source.{field}"), field));
+            }
+        }
+    }
+    let mut conditions = rule.when.iter().enumerate();
+    let (i, _) = conditions.find(|(_, c)| c.key.starts_with("request.") || c.key == "remote.ip")?;
+    Some((format!("{path}.when[{i}].key"), "a condition on requests"))
+}
+
+/// Whether the ports that a rule is for speak no HTTP for certain: those that it names, else all.
+fn tcp_alone(rule: &Rule, services: &[&Arc<Service>]) -> Option<String> {
+    let named: Vec<&String> =
+        rule.to.iter().filter_map(|t| t.operation.as_ref()).flat_map(|o| &o.ports).collect();
+    let target = |p: &crate::registry::Port| match &p.target {
+        TargetPort::Number(number) => number.to_string(),
+        TargetPort::Name(_) => p.number.to_string(),
+    };
+    let all: Vec<_> = services.iter().flat_map(|s| s.ports.iter().map(move |p| (s, p))).collect();
+    // A port that no service has may speak anything.
+    let there: BTreeSet<String> = all.iter().map(|(_, p)| target(p)).collect();
+    if all.is_empty() || !named.iter().all(|n| there.contains(*n)) {
+        return None;
+    }
+    let ports = all.into_iter().filter(|(_, p)| named.is_empty() || named.iter().any(|n| **n == target(p)));
+    let mut list = Vec::new();
+    for (service, port) in ports {
+        if !port.protocol.is_tcp() {
+            return None;
+        }
+        list.push(format!("port {} of `{}` is {}", port.number, service.host, port.protocol));
+    }
+    list.dedup();
+    Some(list.join(", "))
+}
