@@ -6,6 +6,7 @@ mod findings;
 mod gateway;
 mod grpc;
 mod inbound;
+mod merging;
 mod outbound;
 mod rbac;
 mod routes;

@@ -22,7 +22,8 @@ use crate::api::networking::service_entry::Resolution;
 use crate::api::networking::{Gateway, ServiceEntry, VirtualService, WorkloadEntry};
 use crate::api::telemetry::Telemetry;
 use crate::api::{AnyResource, MeshConfig, Resource};
-use crate::diagnostic::{Finding, Findings};
+use crate::diagnostic::{Finding, Findings, code};
+use crate::merge::peer_authentication;
 use crate::registry::Protocol;
 use crate::world::World;
 
@@ -56,13 +57,15 @@ pub(super) fn report_unsupported(resource: &AnyResource, mesh: &MeshConfig, repo
         AnyResource::Telemetry(r) => telemetry(r, mesh, report),
         AnyResource::ConfigMap(r) => mesh_config::report(r, mesh, report),
         AnyResource::AuthorizationPolicy(r) => {
-            if r.spec.target_ref.is_some() || !r.spec.target_refs.is_empty() {
+            // A Gateway's proxy is told by its label; other resources would be a waypoint's.
+            let (one, all) = (r.spec.target_ref.as_ref(), &r.spec.target_refs);
+            if all.iter().chain(one).any(|to| to.kind != "Gateway") {
                 let at = if r.spec.target_ref.is_some() { "spec.targetRef" } else { "spec.targetRefs" };
                 report.not_honoured(
                     r,
                     at,
                     "attaching a policy to a resource",
-                    "it holds nowhere; use a selector",
+                    "it holds for the proxies of Gateways alone; use a selector",
                 );
             }
         }
@@ -91,9 +94,15 @@ pub(super) fn report_unsupported(resource: &AnyResource, mesh: &MeshConfig, repo
         AnyResource::Service(r) => kubernetes::service(r, report),
         AnyResource::Pod(r) => kubernetes::pod(r, report),
         AnyResource::WorkloadEntry(r) => network(r, "spec", &r.spec, report),
+        AnyResource::PeerAuthentication(r) => {
+            if *r.meta.namespace == *mesh.root_namespace && peer_authentication::selects(r) {
+                let message = "a PeerAuthentication with a selector holds nowhere in the root namespace";
+                let finding = Finding::warning(code::NO_MEANING, message).at(r, "spec.selector");
+                report.add(finding.help("as with Istio; write it in the namespace of the workloads"));
+            }
+        }
         // Honoured as a whole, or about Kubernetes alone.
-        AnyResource::PeerAuthentication(_)
-        | AnyResource::Endpoints(_)
+        AnyResource::Endpoints(_)
         | AnyResource::EndpointSlice(_)
         | AnyResource::Namespace(_)
         | AnyResource::ServiceAccount(_) => {}
@@ -111,14 +120,6 @@ fn virtual_service(r: &Resource<VirtualService>, report: &mut Report) {
     }
     for (i, http) in r.spec.http.iter().enumerate() {
         let at = |field: &str| format!("spec.http[{i}].{field}");
-        if http.delegate.is_some() {
-            report.not_honoured(
-                r,
-                at("delegate"),
-                "delegation",
-                "write the rules here; this one is left out",
-            );
-        }
         if http.cors_policy.is_some() {
             report.not_honoured(r, at("corsPolicy"), "CORS", "requests are forwarded as without it");
         }
