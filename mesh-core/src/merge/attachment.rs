@@ -95,7 +95,7 @@ fn refers(policy: &Attachment<'_>, to: &TargetRef, target: &Target<'_>) -> bool 
     let says_own = to.namespace.is_empty() || own(&to.namespace);
     let service = |provider: Provider| {
         let is_it = |s: &&Service| s.provider == provider && *s.name == *to.name && own(&s.namespace);
-        target.is_waypoint && target.services.iter().any(|s| is_it(s))
+        target.is_waypoint && target.services.iter().any(is_it)
     };
     match (to.group.as_str(), to.kind.as_str()) {
         (ISTIO, "Gateway") => {

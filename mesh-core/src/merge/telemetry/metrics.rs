@@ -66,7 +66,7 @@ pub fn metrics<'w>(
     if entries().next().is_none() {
         return defaults.into_iter().map(|p| (p, ProviderMetrics::default())).collect();
     }
-    let named = entries().filter(|m| !m.providers.is_empty()).last().map(|m| names(&m.providers));
+    let named = entries().rfind(|m| !m.providers.is_empty()).map(|m| names(&m.providers));
     let in_scope: BTreeSet<&str> = named.unwrap_or_else(|| defaults.clone()).into_iter().collect();
     let mut parents = defaults;
     let mut out: BTreeMap<&str, ProviderMetrics<'w>> = BTreeMap::new();
