@@ -24,7 +24,6 @@ mod inbound;
 mod manager;
 mod names;
 mod outbound;
-mod peer;
 mod rbac;
 mod report;
 mod routes;

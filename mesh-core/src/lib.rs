@@ -10,6 +10,7 @@ pub mod decide;
 pub mod diagnostic;
 pub mod hostname;
 pub mod identity;
+pub mod merge;
 pub mod model;
 pub mod node;
 pub mod origin;

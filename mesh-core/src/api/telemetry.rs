@@ -187,6 +187,25 @@ pub enum IstioMetric {
     GrpcResponseMessages,
 }
 
+impl IstioMetric {
+    /// As Istio's API names it; none for all of them.
+    pub fn name(self) -> Option<&'static str> {
+        Some(match self {
+            Self::AllMetrics => return None,
+            Self::RequestCount => "REQUEST_COUNT",
+            Self::RequestDuration => "REQUEST_DURATION",
+            Self::RequestSize => "REQUEST_SIZE",
+            Self::ResponseSize => "RESPONSE_SIZE",
+            Self::TcpOpenedConnections => "TCP_OPENED_CONNECTIONS",
+            Self::TcpClosedConnections => "TCP_CLOSED_CONNECTIONS",
+            Self::TcpSentBytes => "TCP_SENT_BYTES",
+            Self::TcpReceivedBytes => "TCP_RECEIVED_BYTES",
+            Self::GrpcRequestMessages => "GRPC_REQUEST_MESSAGES",
+            Self::GrpcResponseMessages => "GRPC_RESPONSE_MESSAGES",
+        })
+    }
+}
+
 /// A change of a label.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -1,79 +1,26 @@
 //! Who writes access logs, where to and in which form: Telemetry, else the MeshConfig.
 
 use super::scope::Scope;
-use crate::api::Resource;
 use crate::api::mesh::{AccessLogEncoding, EnvoyFileAccessLog, FileLogFormat};
-use crate::api::telemetry::{AccessLogging, Telemetry, WorkloadMode};
+use crate::merge::telemetry;
 use crate::model::access_log::{AccessLog, LogFormat};
 use serde_json::Value;
-use std::sync::Arc;
 
-/// Which side of a call a log is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
-    /// Outbound, and gateways.
-    Client,
-    /// Inbound.
-    Server,
-}
+pub(super) use crate::merge::telemetry::Side;
 
 /// The access logs of one side.
 pub(super) fn logs(scope: &Scope<'_>, side: Side) -> Vec<AccessLog> {
-    let Some(telemetry) = telemetry(scope) else {
-        let defaults = scope.mesh.default_providers.as_ref().map(|d| d.access_logging.as_slice());
-        return match defaults {
-            Some(providers) if !providers.is_empty() => {
-                providers.iter().filter_map(|p| provider(scope, p)).collect()
-            }
-            _ => mesh_wide(scope),
-        };
-    };
-    scope.uses(telemetry);
-    let mut out: Vec<AccessLog> = Vec::new();
-    for entry in telemetry.spec.access_logging.iter().filter(|e| covers(e, side)) {
-        let named: Vec<AccessLog> = match entry.providers.as_slice() {
-            [] => default_providers(scope),
-            providers => providers.iter().filter_map(|p| provider(scope, &p.name)).collect(),
-        };
-        for log in named {
-            out.retain(|l| *l != log);
-            if entry.disabled != Some(true) {
-                out.push(log);
-            }
-        }
-    }
-    out
-}
-
-/// The Telemetry that says something of access logs: the workload's, the namespace's, the mesh's.
-fn telemetry<'w>(scope: &Scope<'w>) -> Option<&'w Arc<Resource<Telemetry>>> {
-    let says = |t: &&Arc<Resource<Telemetry>>| {
-        !t.spec.access_logging.is_empty()
-            && t.spec.target_ref.is_none()
-            && t.spec.target_refs.is_empty()
-            && scope.selects(&t.meta.namespace, t.spec.selector.as_ref())
-    };
-    let own = |t: &&Arc<Resource<Telemetry>>| *t.meta.namespace == *scope.node.namespace;
-    let selecting =
-        |t: &&Arc<Resource<Telemetry>>| t.spec.selector.as_ref().is_some_and(|s| !s.match_labels.is_empty());
-    let all = || scope.world.of::<Telemetry>().filter(says);
-    all().filter(own).find(selecting).or_else(|| all().find(own)).or_else(|| all().find(|t| !selecting(t)))
-}
-
-fn covers(entry: &AccessLogging, side: Side) -> bool {
-    match entry.r#match.unwrap_or_default().mode {
-        WorkloadMode::Client => side == Side::Client,
-        WorkloadMode::Server => side == Side::Server,
-        WorkloadMode::ClientAndServer => true,
-    }
-}
-
-fn default_providers(scope: &Scope<'_>) -> Vec<AccessLog> {
-    match scope.mesh.default_providers.as_ref().map(|d| d.access_logging.as_slice()) {
-        Some(providers) if !providers.is_empty() => {
-            providers.iter().filter_map(|p| provider(scope, p)).collect()
-        }
-        _ => provider(scope, "envoy").into_iter().collect(),
+    let telemetries = telemetry::applicable(scope.world, &scope.target());
+    telemetries.iter().for_each(|t| scope.uses(t));
+    let written =
+        scope.mesh.default_providers.as_ref().map(|d| d.access_logging.as_slice()).unwrap_or_default();
+    let asked = telemetries.iter().any(|t| !t.spec.access_logging.is_empty());
+    // A Telemetry that asks for logs and names nobody means Envoy's, which are there without being written.
+    let envoy = ["envoy".to_owned()];
+    let defaults = if written.is_empty() && asked { &envoy } else { written };
+    match telemetry::access_logs(&telemetries, defaults, side) {
+        Some(all) => all.iter().filter_map(|log| provider(scope, log.provider)).collect(),
+        None => mesh_wide(scope),
     }
 }
 

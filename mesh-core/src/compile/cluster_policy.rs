@@ -1,9 +1,9 @@
 //! What a DestinationRule's traffic policy makes of a cluster: bounds, balancing, ejection, HTTP version.
 
-use super::destination::Effective;
 use super::scope::Scope;
 use crate::api::networking::destination_rule as api;
 use crate::api::networking::destination_rule::{ConsistentHash, H2UpgradePolicy, SimpleLb};
+use crate::merge::destination_rule::Effective;
 use crate::model::cluster::{
     Balance, CircuitLimits, OutlierDetection, RetryBudget, TcpKeepalive, UpstreamHttp, UpstreamProtocol,
 };

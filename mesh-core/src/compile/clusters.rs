@@ -1,10 +1,10 @@
 //! Clusters: one per port of each service that may be called, and one per subset of it.
 
 use super::cluster_policy as policy;
-use super::destination::Merged;
 use super::endpoints::endpoints;
 use super::scope::Scope;
 use super::{Output, names, tls};
+use crate::merge::destination_rule::Merged;
 use crate::model::Name;
 use crate::model::cluster::{
     Balance, CircuitLimits, Cluster, ClusterTransport, Discovery, ServiceRef, UpstreamHttp, UpstreamProtocol,

@@ -2,6 +2,7 @@
 
 use super::scope::Scope;
 use crate::api::security::peer_authentication::MtlsMode;
+use crate::merge::Subject;
 use crate::model::Name;
 use crate::model::endpoint::{Endpoints, Locality, TlsMode};
 use crate::registry::{self, Service};
@@ -22,7 +23,8 @@ pub(super) fn endpoints(
         let mut endpoint = instance.endpoint();
         if endpoint.tls_mode == TlsMode::Istio {
             let target = instance.address.socket().map_or(port, |a| a.port());
-            if scope.peers.mode(&instance.namespace, &instance.labels, target) == MtlsMode::Disable {
+            let subject = Subject { namespace: &instance.namespace, labels: &instance.labels };
+            if scope.peers.decide(subject, target).mode == MtlsMode::Disable {
                 endpoint.tls_mode = TlsMode::Disabled;
             }
         }

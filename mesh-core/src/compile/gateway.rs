@@ -1,16 +1,16 @@
 //! A gateway: the servers of the Gateways that select it, and the VirtualServices bound to them.
 
 use super::outbound::ANY;
-use super::routes::{self, Place, gateway_name, takes_everything};
-use super::scope::{Scope, hosts_of};
+use super::routes::{self, Place, takes_everything};
+use super::scope::Scope;
 use super::virtual_hosts::virtual_host;
 use super::{Output, clusters, manager, names, rbac};
 use crate::api::Resource;
-use crate::api::networking::gateway::Server;
-use crate::api::networking::{Gateway, VirtualService};
-use crate::api::value::labels_match;
+use crate::api::networking::VirtualService;
 use crate::diagnostic::{Finding, code};
 use crate::hostname::Hostname;
+use crate::merge::gateway::{self as merge, Binding, Rejected, ServerOf, Why, bindings};
+use crate::merge::virtual_service::hosts_of;
 use crate::model::Name;
 use crate::model::http::RouteSource;
 use crate::model::listener::{Bind, ChainMatch, Direction, FilterChain, Listener, NetworkFilter};
@@ -21,46 +21,42 @@ use std::collections::{BTreeMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-/// A server of a Gateway with its place.
-#[derive(Clone, Copy)]
-struct ServerOf<'w> {
-    gateway: &'w Arc<Resource<Gateway>>,
-    index: usize,
-    server: &'w Server,
-}
-
 pub(super) fn compile(scope: &Scope<'_>, out: &mut Output) {
     clusters::outbound(scope, &scope.services(|_| true), out);
     out.add_cluster(clusters::black_hole(scope));
-    let mut by_address: BTreeMap<(IpAddr, u16), Vec<ServerOf<'_>>> = BTreeMap::new();
-    for gateway in scope.world.of::<Gateway>() {
-        if !labels_match(&gateway.spec.selector, &scope.labels) {
-            continue;
-        }
-        scope.uses(gateway);
-        for (index, server) in gateway.spec.servers.iter().enumerate() {
-            // Others are named by what is reported of the Gateway as a whole.
-            if !Protocol::parse(&server.port.protocol).is_some_and(Protocol::is_http) {
-                continue;
-            }
-            let bind = match server.bind.as_str() {
-                "" => Ok(ANY),
-                written => written.parse(),
-            };
-            match bind {
-                Ok(bind) => by_address
-                    .entry((bind, listen_port(scope, server.port.number)))
-                    .or_default()
-                    .push(ServerOf { gateway, index, server }),
-                Err(_) => {
+    let gateways: Vec<_> = merge::selecting(scope.world, &scope.labels).collect();
+    gateways.iter().for_each(|g| scope.uses(g));
+    let merged = merge::Merged::new(gateways, |number| listen_port(scope, number));
+    report_rejected(&merged.rejected, out);
+    for ((bind, port), mut servers) in merged.servers {
+        // Others are named by what is reported of the Gateway as a whole.
+        servers.retain(|s| Protocol::parse(&s.server.port.protocol).is_some_and(Protocol::is_http));
+        match bind.parse() {
+            _ if servers.is_empty() => {}
+            Ok(bind) => listener(scope, bind, port, &servers, out),
+            Err(_) => {
+                for ServerOf { gateway, index, .. } in servers {
                     let at = format!("spec.servers[{index}].bind");
-                    out.report.invalid(gateway, at, format!("{:?} is not an IP address", server.bind));
+                    out.report.invalid(gateway, at, format!("{bind:?} is not an IP address"));
                 }
             }
         }
     }
-    for ((bind, port), servers) in by_address {
-        listener(scope, bind, port, &servers, out);
+}
+
+/// Servers that cannot be where others are already.
+fn report_rejected(rejected: &[Rejected<'_>], out: &mut Output) {
+    for Rejected { server, by, why } in rejected {
+        let other = format!("servers[{}] of Gateway {}", by.index, by.gateway_name());
+        let (at, message) = match why {
+            Why::Protocol => ("port.protocol", format!("{other} is at this port with another protocol")),
+            Why::NeedsTls => ("tls", format!("{other} is at this port with TLS, and this one has none")),
+            Why::Host => ("hosts", format!("{other} serves one of these hosts at this port already")),
+            Why::PortName => ("port.name", format!("{other} has a port of this name at this port already")),
+        };
+        let message = format!("{message}; this server is left out");
+        let at = format!("spec.servers[{}].{at}", server.index);
+        out.report.add(Finding::warning(code::CONFLICT, message).at(server.gateway, at));
     }
 }
 
@@ -107,10 +103,8 @@ fn table(scope: &Scope<'_>, name: Name, servers: &[ServerOf<'_>], out: &mut Outp
     // Hosts of which a server wants HTTPS alone.
     let mut secure: BTreeMap<Hostname, ServerOf<'_>> = BTreeMap::new();
     let mut number = 80;
-    let mut bound: Vec<&Arc<Resource<VirtualService>>> = Vec::new();
     for of in servers {
         number = of.server.port.number;
-        let own = gateway_name(&of.gateway.meta.name, &of.gateway.meta.namespace);
         let redirects = of.server.tls.as_ref().is_some_and(|t| t.https_redirect);
         if redirects {
             for host in &of.server.hosts {
@@ -121,35 +115,26 @@ fn table(scope: &Scope<'_>, name: Name, servers: &[ServerOf<'_>], out: &mut Outp
                 }
             }
         }
-        let place = Place { scope, gateways: HashSet::from([own.clone()]), port: number, tls: false };
-        for vs in scope.virtual_services() {
-            let names_it = |g: &String| gateway_name(g, &vs.meta.namespace) == own;
-            if !vs.spec.gateways.iter().any(names_it) {
+    }
+    for Binding { server, virtual_service: vs, hosts: shared } in bindings(servers, &scope.virtual_services())
+    {
+        let gateways = HashSet::from([server.gateway_name()]);
+        let place = Place { scope, gateways, port: server.server.port.number, tls: false };
+        let made = routes::of_virtual_service(&place, vs, &mut out.report);
+        if made.is_empty() {
+            continue;
+        }
+        for host in shared {
+            let of_host = hosts.entry(host.clone()).or_insert_with(|| {
+                let name = format!("{host}:{number}");
+                virtual_host(name, vec![host.to_string()], vec![], Some(vs.origin()))
+            });
+            let same = |r: &Route| made.iter().any(|m| m.origin == r.origin && m.matches == r.matches);
+            if of_host.routes.iter().any(same) {
                 continue;
             }
-            let shared = intersection(of, vs);
-            if shared.is_empty() {
-                continue;
-            }
-            if !bound.iter().any(|b| Arc::ptr_eq(b, vs)) {
-                bound.push(vs);
-            }
-            let made = routes::of_virtual_service(&place, vs, &mut out.report);
-            if made.is_empty() {
-                continue;
-            }
-            for host in shared {
-                let of_host = hosts.entry(host.clone()).or_insert_with(|| {
-                    let name = format!("{host}:{number}");
-                    virtual_host(name, vec![host.to_string()], vec![], Some(vs.origin()))
-                });
-                let same = |r: &Route| made.iter().any(|m| m.origin == r.origin && m.matches == r.matches);
-                if of_host.routes.iter().any(same) {
-                    continue;
-                }
-                say_if_hidden(of_host, vs, &host, out);
-                of_host.routes.extend(made.iter().cloned());
-            }
+            say_if_hidden(of_host, vs, &host, out);
+            of_host.routes.extend(made.iter().cloned());
         }
     }
     for (host, of) in secure {
@@ -184,31 +169,6 @@ fn say_if_hidden(host: &VirtualHost, vs: &Arc<Resource<VirtualService>>, name: &
     );
     let at = hosts_of(vs).find(|(_, h)| h.overlaps(name)).map_or(0, |(i, _)| i);
     out.report.add(Finding::warning(code::CONFLICT, message).at(vs, format!("spec.hosts[{at}]")));
-}
-
-/// The hosts that a server and a VirtualService share: of two that overlap, the narrower.
-fn intersection(of: &ServerOf<'_>, vs: &Resource<VirtualService>) -> Vec<Hostname> {
-    let mut shared: Vec<Hostname> = Vec::new();
-    for written in &of.server.hosts {
-        let (namespace, host) = written.split_once('/').unwrap_or(("*", written));
-        let near = match namespace {
-            "*" => true,
-            "." => vs.meta.namespace == of.gateway.meta.namespace,
-            other => *vs.meta.namespace == *other,
-        };
-        let Some(server) = near.then(|| host.parse::<Hostname>().ok()).flatten() else { continue };
-        for (_, host) in hosts_of(vs) {
-            let narrower = match (server.covers(&host), host.covers(&server)) {
-                (true, _) => host,
-                (false, true) => server.clone(),
-                (false, false) => continue,
-            };
-            if !shared.contains(&narrower) {
-                shared.push(narrower);
-            }
-        }
-    }
-    shared
 }
 
 fn to_https(origin: Option<crate::origin::Origin>) -> Route {

@@ -12,6 +12,7 @@ use crate::addr::Address;
 use crate::api::networking::destination_rule::ConnectionPool;
 use crate::api::networking::sidecar::{CaptureMode, IngressListener};
 use crate::api::security::peer_authentication::MtlsMode;
+use crate::merge::peer_authentication::Decision;
 use crate::model::Name;
 use crate::model::cluster::{Cluster, ServiceRef};
 use crate::model::endpoint::Endpoint;
@@ -278,9 +279,8 @@ fn shapes(protocol: Protocol, mode: MtlsMode) -> Vec<Shape> {
 }
 
 fn chains(scope: &Scope<'_>, port: &InboundPort, name: &Name, out: &mut Output) -> Vec<FilterChain> {
-    let (namespace, labels) = (&scope.node.namespace, &scope.labels);
-    let mode = scope.peers.mode(namespace, labels, port.number);
-    if let Some(policy) = scope.peers.origin(namespace, labels, port.number) {
+    let Decision { mode, by } = scope.peers.decide(scope.subject(), port.number);
+    if let Some(policy) = by {
         scope.uses(policy);
     }
     let cluster = names::inbound(port.number);

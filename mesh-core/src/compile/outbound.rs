@@ -11,6 +11,7 @@ use crate::addr::Address;
 use crate::api::networking::sidecar::{CaptureMode, EgressListener, OutboundMode};
 use crate::diagnostic::{Finding, code};
 use crate::hostname::Hostname;
+use crate::merge::delegate::{self, Rule};
 use crate::model::Name;
 use crate::model::cluster::Discovery;
 use crate::model::http::RouteSource;
@@ -65,10 +66,10 @@ fn callable<'w>(scope: &Scope<'w>, egress: &[Egress<'w>]) -> Vec<&'w Arc<Service
         by_host.extend(part.services.iter().map(|s| (s.host.as_str(), *s)));
         let Some(_) = part.listener else { continue };
         for vs in &part.virtual_services {
-            for http in &vs.spec.http {
+            for Rule { http, source, .. } in delegate::merge(scope.world, vs).rules {
                 let mirrors = http.mirror.iter().chain(http.mirrors.iter().map(|m| &m.destination));
                 for to in http.route.iter().map(|r| &r.destination).chain(mirrors) {
-                    let host = Hostname::resolve(&to.host, &vs.meta.namespace, CLUSTER_DOMAIN).ok();
+                    let host = Hostname::resolve(&to.host, &source.meta.namespace, CLUSTER_DOMAIN).ok();
                     if let Some(service) = host.and_then(|h| scope.service(&h)) {
                         by_host.insert(service.host.as_str(), service);
                     }

@@ -32,8 +32,9 @@ pub(super) fn filters(scope: &Scope<'_>, layer: Layer, report: &mut Report) -> V
     let mut log = Vec::new();
     let mut allow = None;
     for policy in scope.world.of::<AuthorizationPolicy>() {
-        let attached = policy.spec.target_ref.is_some() || !policy.spec.target_refs.is_empty();
-        if attached || !scope.selects(&policy.meta.namespace, policy.spec.selector.as_ref()) {
+        let spec = &policy.spec;
+        let (selector, one) = (spec.selector.as_ref(), spec.target_ref.as_ref());
+        if !scope.attaches(&policy.meta, selector, one, &spec.target_refs) {
             continue;
         }
         scope.uses(policy);

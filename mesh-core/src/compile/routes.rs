@@ -4,6 +4,7 @@
 //! follows. A rule that cannot be evaluated is left out, and said: it never takes more than was meant.
 
 mod action;
+mod delegates;
 mod fault;
 mod headers;
 mod matching;
@@ -17,6 +18,8 @@ use crate::api::Resource;
 use crate::api::networking::VirtualService;
 use crate::api::networking::virtual_service::{HttpMatch, HttpRoute};
 use crate::api::value::labels_match;
+use crate::merge::delegate;
+use crate::merge::virtual_service::gateway_name;
 use crate::model::route::{
     Action, Forward, HeaderChanges, PathMatch, RetryCondition, RetryOn, RetryPolicy, Route, RouteMatch,
     Target,
@@ -38,34 +41,37 @@ pub(super) struct Place<'s, 'w> {
 
 /// One rule, with what a finding about it needs.
 struct RuleOf<'a> {
+    /// Who writes it: the delegate, where it is one's.
     vs: &'a Resource<VirtualService>,
     http: &'a HttpRoute,
     path: String,
+    /// The name of the VirtualService that routes the host.
+    name: &'a str,
 }
 
-/// `name` as `namespace/name`.
-pub(super) fn gateway_name(name: &str, namespace: &str) -> String {
-    if name == "mesh" || name.contains('/') { name.to_owned() } else { format!("{namespace}/{name}") }
-}
-
-/// The routes that a VirtualService has here; none if no rule is for this place.
+/// The routes that a VirtualService has here, with those of its delegates; none if no rule is for this place.
 pub(super) fn of_virtual_service(
     place: &Place<'_, '_>,
     vs: &Arc<Resource<VirtualService>>,
     report: &mut Report,
 ) -> Vec<Route> {
     place.scope.uses(vs);
+    let merged = delegate::merge(place.scope.world, vs);
+    merged.delegates.iter().for_each(|d| place.scope.uses(d));
+    delegates::report_dropped(vs, &merged.dropped, report);
     let mut out = Vec::new();
-    for (i, http) in vs.spec.http.iter().enumerate() {
-        let rule = RuleOf { vs, http, path: format!("spec.http[{i}]") };
+    for part in &merged.rules {
+        let http = &*part.http;
+        let rule = RuleOf { vs: part.source, http, path: part.path.clone(), name: &vs.meta.name };
         if http.r#match.is_empty() {
             out.extend(route(place, &rule, None, report));
             break;
         }
         let mut everything = false;
         for (j, wanted) in http.r#match.iter().enumerate() {
-            let here = applies(place, wanted, &vs.meta.namespace);
-            let made = here.then(|| route(place, &rule, Some((j, wanted)), report)).flatten();
+            let here = applies(place, wanted, &part.source.meta.namespace);
+            let at = part.match_at(j);
+            let made = here.then(|| route(place, &rule, Some((at, wanted)), report)).flatten();
             everything = made.as_ref().is_some_and(takes_everything);
             out.extend(made);
             if everything {
@@ -128,7 +134,7 @@ fn route(
     let path = wanted.map_or_else(|| rule.path.clone(), |(j, _)| format!("{}.match[{j}]", rule.path));
     Some(Route {
         name: name.into(),
-        decorator: Some(decorator(&matches, &action, &rule.vs.meta.name, place.port).into()),
+        decorator: Some(decorator(&matches, &action, rule.name, place.port).into()),
         matches,
         action,
         headers: changes.headers,

@@ -1,25 +1,27 @@
 //! Which resources hold for one proxy: by namespace, by label, by `exportTo`, by its Sidecar.
 
-use super::destination::Rules;
-use super::peer::PeerModes;
+use super::destination::report_conflicts;
 use super::report::Report;
 use super::unsupported::report_unsupported;
-use super::virtual_hosts::Virtuals;
 use crate::api::gateway_api;
 use crate::api::kubernetes::ingress::GROUP as INGRESS_GROUP;
 use crate::api::kubernetes::{ConfigMap, Service as KubernetesService};
 use crate::api::networking::sidecar::{CaptureMode, EgressListener, OutboundMode, OutboundTrafficPolicy};
-use crate::api::networking::{
-    EnvoyFilter, ProxyConfig, ServiceEntry, Sidecar, VirtualService, WorkloadEntry,
-};
+use crate::api::networking::{Gateway, ServiceEntry, Sidecar, VirtualService, WorkloadEntry};
 use crate::api::security::{AuthorizationPolicy, RequestAuthentication};
 use crate::api::telemetry::Telemetry;
-use crate::api::value::{Selector, WorkloadSelector, labels_match};
-use crate::api::{Kind, MeshConfig, Resource};
+use crate::api::value::{Selector, TargetRef};
+use crate::api::{Kind, MeshConfig, Meta, Resource};
 use crate::hostname::Hostname;
 use crate::identity::TrustDomain;
+use crate::merge::attachment::{self, Attachment, Target};
+use crate::merge::destination_rule::Rules;
+use crate::merge::peer_authentication::PeerModes;
+use crate::merge::sidecar::{self, Imports};
+use crate::merge::virtual_service::{ByHost, hosts_of, is_bound_to};
+use crate::merge::{Subject, envoy_filter, gateway, proxy_config, visibility};
 use crate::node::{Node, NodeKind};
-use crate::registry::{CLUSTER_DOMAIN, ExportTo, Registry, Service};
+use crate::registry::{Registry, Service};
 use crate::validate::kubernetes::bad_trust_domain;
 use crate::world::World;
 use crate::yaml::InMeshConfig;
@@ -55,7 +57,7 @@ pub(super) struct Egress<'w> {
     /// In order of precedence.
     pub(super) virtual_services: Vec<&'w Arc<Resource<VirtualService>>>,
     /// The same by host.
-    pub(super) virtuals: Virtuals<'w>,
+    pub(super) virtuals: ByHost<'w>,
 }
 
 impl<'w> Scope<'w> {
@@ -65,11 +67,13 @@ impl<'w> Scope<'w> {
         labels.extend(node.labels.clone());
         let mesh = world.mesh();
         let trust_domain = trust_domain(world, report);
+        let subject = Subject { namespace: &node.namespace, labels: &labels };
         let sidecar = match node.kind {
-            NodeKind::Sidecar => choose_sidecar(world, &node.namespace, &labels, &mesh.root_namespace),
+            NodeKind::Sidecar => sidecar::choose(world, subject),
             _ => None,
         };
-        let rules = Rules::new(world, &node.namespace, &labels, report);
+        let rules = Rules::new(world, subject);
+        report_conflicts(&rules, report);
         let peers = PeerModes::new(world);
         let used = RefCell::default();
         let scope = Self { world, node, mesh, registry, labels, trust_domain, sidecar, rules, peers, used };
@@ -90,10 +94,31 @@ impl<'w> Scope<'w> {
         self.used.borrow_mut().insert(key);
     }
 
-    /// Whether a policy of a namespace with a selector holds for this workload.
-    pub(super) fn selects(&self, namespace: &str, selector: Option<&Selector>) -> bool {
-        let near = *namespace == *self.node.namespace || *namespace == *self.mesh.root_namespace;
-        near && selector.is_none_or(|s| labels_match(&s.match_labels, &self.labels))
+    /// The workload, as the rules of [`merge`](crate::merge) are asked about it.
+    pub(super) fn subject(&self) -> Subject<'_> {
+        Subject { namespace: &self.node.namespace, labels: &self.labels }
+    }
+
+    /// The proxy, as policies are attached to it.
+    pub(super) fn target(&self) -> Target<'_> {
+        let mut target = Target::new(self.subject(), &self.mesh.root_namespace);
+        target.is_waypoint = self.node.kind == NodeKind::Waypoint;
+        if self.node.kind == NodeKind::Router {
+            let name = |g: &'w Arc<Resource<Gateway>>| (&*g.meta.namespace, &*g.meta.name);
+            target.gateways = gateway::selecting(self.world, &self.labels).map(name).collect();
+        }
+        target
+    }
+
+    /// Whether a policy holds for this proxy.
+    pub(super) fn attaches(
+        &self,
+        meta: &Meta,
+        selector: Option<&Selector>,
+        target_ref: Option<&TargetRef>,
+        target_refs: &[TargetRef],
+    ) -> bool {
+        attachment::holds(&Attachment::new(meta, selector, target_ref, target_refs), &self.target())
     }
 
     /// The service of a host as this proxy sees it.
@@ -138,16 +163,13 @@ impl<'w> Scope<'w> {
     fn egress_of(&self, listener: Option<(usize, &'w EgressListener)>, hosts: &[String]) -> Egress<'w> {
         let imports = Imports::new(hosts, &self.node.namespace);
         let all = listener.is_none();
-        let services = self.services(|s| all || imports.covers(&s.namespace, &s.host));
-        let virtual_services: Vec<_> = self
-            .virtual_services()
-            .filter(|vs| {
-                let namespace = &vs.meta.namespace;
-                all || hosts_of(vs).any(|(_, host)| imports.overlaps(namespace, &host))
-            })
-            .filter(|vs| vs.spec.gateways.is_empty() || vs.spec.gateways.iter().any(|g| g == "mesh"))
-            .collect();
-        let virtuals = Virtuals::new(&virtual_services);
+        let services = self.services(|s| all || imports.service(&s.namespace, &s.host));
+        let imported = |vs: &Resource<VirtualService>| {
+            all || hosts_of(vs).any(|(_, host)| imports.virtual_service(&vs.meta.namespace, &host))
+        };
+        let mut virtual_services = self.virtual_services();
+        virtual_services.retain(|vs| imported(vs) && is_bound_to(vs, "mesh"));
+        let virtuals = ByHost::new(&virtual_services);
         Egress { listener, services, virtual_services, virtuals }
     }
 
@@ -171,48 +193,48 @@ impl<'w> Scope<'w> {
     }
 
     /// The VirtualServices that are exported to this proxy, in order of precedence.
-    pub(super) fn virtual_services(&self) -> impl Iterator<Item = &'w Arc<Resource<VirtualService>>> {
-        let default = ExportTo::new(&self.mesh.default_virtual_service_export_to, "", &ExportTo::All);
-        self.world.of::<VirtualService>().filter(move |vs| {
-            let own = &vs.meta.namespace;
-            ExportTo::new(&vs.spec.export_to, own, &default).covers(&self.node.namespace)
-        })
+    pub(super) fn virtual_services(&self) -> Vec<&'w Arc<Resource<VirtualService>>> {
+        visibility::virtual_services(self.world, &self.node.namespace)
     }
 
     /// Says what the resources that hold for this proxy say in vain.
     pub(super) fn report_unsupported(&self, report: &mut Report) {
-        for filter in self.world.of::<EnvoyFilter>() {
-            if self.selects_by_labels(&filter.meta.namespace, filter.spec.workload_selector.as_ref()) {
-                self.uses(filter);
-            }
+        for filter in envoy_filter::applicable(self.world, self.subject()) {
+            self.uses(filter);
         }
         for plugin in self.world.of::<crate::api::extensions::WasmPlugin>() {
-            if self.selects(&plugin.meta.namespace, plugin.spec.selector.as_ref()) {
+            let spec = &plugin.spec;
+            let (selector, one) = (spec.selector.as_ref(), spec.target_ref.as_ref());
+            if self.attaches(&plugin.meta, selector, one, &spec.target_refs) {
                 self.uses(plugin);
             }
         }
         for extension in self.world.of::<crate::api::extensions::TrafficExtension>() {
-            if self.selects(&extension.meta.namespace, extension.spec.selector.as_ref()) {
+            let spec = &extension.spec;
+            if self.attaches(&extension.meta, spec.selector.as_ref(), None, &spec.target_refs) {
                 self.uses(extension);
             }
         }
-        for config in self.world.of::<ProxyConfig>() {
-            if self.selects(&config.meta.namespace, config.spec.selector.as_ref()) {
-                self.uses(config);
-            }
+        for config in proxy_config::effective(self.world, self.subject(), None).by {
+            self.uses(config);
         }
         for jwt in self.world.of::<RequestAuthentication>() {
-            if self.selects(&jwt.meta.namespace, jwt.spec.selector.as_ref()) {
+            let spec = &jwt.spec;
+            let (selector, one) = (spec.selector.as_ref(), spec.target_ref.as_ref());
+            if self.attaches(&jwt.meta, selector, one, &spec.target_refs) {
                 self.uses(jwt);
             }
         }
+        // What is attached to what does not exist here is said as well, where it stands.
         for telemetry in self.world.of::<Telemetry>() {
-            if self.selects(&telemetry.meta.namespace, telemetry.spec.selector.as_ref()) {
+            if self.attaches(&telemetry.meta, telemetry.spec.selector.as_ref(), None, &[]) {
                 self.uses(telemetry);
             }
         }
         for policy in self.world.of::<AuthorizationPolicy>() {
-            if self.selects(&policy.meta.namespace, policy.spec.selector.as_ref()) {
+            let spec = &policy.spec;
+            let selector = spec.selector.as_ref();
+            if self.attaches(&policy.meta, selector, None, &[]) {
                 self.uses(policy);
             }
         }
@@ -248,11 +270,6 @@ impl<'w> Scope<'w> {
             }
         }
     }
-
-    fn selects_by_labels(&self, namespace: &str, selector: Option<&WorkloadSelector>) -> bool {
-        let near = *namespace == *self.node.namespace || *namespace == *self.mesh.root_namespace;
-        near && selector.is_none_or(|s| labels_match(&s.labels, &self.labels))
-    }
 }
 
 /// The mesh's trust domain. One that is none is a source's to refuse; a World that was made otherwise has
@@ -272,77 +289,8 @@ fn trust_domain(world: &World, report: &mut Report) -> TrustDomain {
     })
 }
 
-/// The hosts of a VirtualService as full names; those that are no names at all are left out, since
-/// validation names them.
-pub(super) fn hosts_of(vs: &Resource<VirtualService>) -> impl Iterator<Item = (usize, Hostname)> {
-    vs.spec.hosts.iter().enumerate().filter_map(|(i, host)| {
-        let host = Hostname::resolve(host, &vs.meta.namespace, CLUSTER_DOMAIN).ok()?;
-        Some((i, host))
-    })
-}
-
 /// Whether a Sidecar declares a socket, of either direction.
 pub(super) fn has_own_sockets(sidecar: &Sidecar) -> bool {
     sidecar.ingress.iter().any(|i| i.capture_mode == CaptureMode::None)
         || sidecar.egress.iter().any(|e| e.capture_mode == CaptureMode::None)
-}
-
-/// The proxy's Sidecar: one that selects it, else its namespace's, else the root namespace's.
-pub(super) fn choose_sidecar<'w>(
-    world: &'w World,
-    namespace: &str,
-    labels: &BTreeMap<String, String>,
-    root: &str,
-) -> Option<&'w Arc<Resource<Sidecar>>> {
-    let of = |ns: &str| {
-        let ns = ns.to_owned();
-        world.of::<Sidecar>().filter(move |s| *s.meta.namespace == *ns)
-    };
-    let selector = |s: &Resource<Sidecar>| s.spec.workload_selector.clone().filter(|s| !s.labels.is_empty());
-    of(namespace)
-        .find(|s| selector(s).is_some_and(|want| labels_match(&want.labels, labels)))
-        .or_else(|| of(namespace).find(|s| selector(s).is_none()))
-        .or_else(|| of(root).find(|s| selector(s).is_none()))
-}
-
-/// The hosts of an egress listener: `namespace/host`, with `.`, `*` and `~` for namespaces.
-struct Imports {
-    /// Namespace (`*` for any) and host.
-    wanted: Vec<(String, Hostname)>,
-    /// From `~namespace/host`: what is left out of the above.
-    unwanted: Vec<(String, Hostname)>,
-}
-
-impl Imports {
-    fn new(hosts: &[String], own: &str) -> Self {
-        let mut imports = Self { wanted: vec![], unwanted: vec![] };
-        for entry in hosts {
-            let (namespace, host) = entry.split_once('/').unwrap_or(("*", entry));
-            let Ok(host) = host.parse::<Hostname>() else { continue };
-            match namespace {
-                // `~/*` imports nothing; it is written so that the list is not empty.
-                "~" => {}
-                "." => imports.wanted.push((own.to_owned(), host)),
-                other => match other.strip_prefix('~') {
-                    Some(without) => imports.unwanted.push((without.to_owned(), host)),
-                    None => imports.wanted.push((other.to_owned(), host)),
-                },
-            }
-        }
-        imports
-    }
-
-    fn covers(&self, namespace: &str, host: &Hostname) -> bool {
-        let hit = |list: &[(String, Hostname)]| {
-            list.iter().any(|(ns, want)| (ns == "*" || ns == namespace) && want.covers(host))
-        };
-        hit(&self.wanted) && !hit(&self.unwanted)
-    }
-
-    /// For VirtualServices, whose hosts may be wider than what is imported.
-    fn overlaps(&self, namespace: &str, host: &Hostname) -> bool {
-        let near = |ns: &str| ns == "*" || ns == namespace;
-        self.wanted.iter().any(|(ns, want)| near(ns) && want.overlaps(host))
-            && !self.unwanted.iter().any(|(ns, want)| near(ns) && want.covers(host))
-    }
 }

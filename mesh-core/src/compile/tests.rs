@@ -7,6 +7,7 @@ mod gateway;
 mod grpc;
 mod inbound;
 mod kinds;
+mod merging;
 mod outbound;
 mod rbac;
 mod routes;

@@ -1,10 +1,10 @@
 //! TLS at both ends of the mesh: which names are offered, which peers are believed.
 
-use super::destination::Said;
 use super::names;
 use super::report::Report;
 use super::scope::Scope;
 use crate::api::networking::destination_rule::{ClientTls, TlsMode};
+use crate::merge::destination_rule::Said;
 use crate::model::cluster::{ClusterTransport, UpstreamProtocol};
 use crate::model::matcher::StringMatch;
 use crate::model::tls::{ClientAuth, DownstreamTls, PeerValidation, SanMatch, UpstreamTls, secret};

@@ -24,7 +24,8 @@ use crate::api::networking::{Gateway, ServiceEntry, VirtualService, WorkloadEntr
 use crate::api::telemetry::Telemetry;
 use crate::api::value::TargetRef;
 use crate::api::{AnyResource, MeshConfig, Resource};
-use crate::diagnostic::{Finding, Findings};
+use crate::diagnostic::{Finding, Findings, code};
+use crate::merge::peer_authentication;
 use crate::registry::Protocol;
 use crate::world::World;
 
@@ -111,9 +112,15 @@ pub(super) fn report_unsupported(resource: &AnyResource, mesh: &MeshConfig, repo
         | AnyResource::TlsRoute(_)
         | AnyResource::ReferenceGrant(_)
         | AnyResource::BackendTlsPolicy(_) => gateway_api::whole(resource, report),
+        AnyResource::PeerAuthentication(r) => {
+            if *r.meta.namespace == *mesh.root_namespace && peer_authentication::selects(r) {
+                let message = "a PeerAuthentication with a selector holds nowhere in the root namespace";
+                let finding = Finding::warning(code::NO_MEANING, message).at(r, "spec.selector");
+                report.add(finding.help("as with Istio; write it in the namespace of the workloads"));
+            }
+        }
         // Honoured as a whole, or about Kubernetes alone.
-        AnyResource::PeerAuthentication(_)
-        | AnyResource::Endpoints(_)
+        AnyResource::Endpoints(_)
         | AnyResource::EndpointSlice(_)
         | AnyResource::Namespace(_)
         | AnyResource::Node(_)
@@ -133,14 +140,6 @@ fn virtual_service(r: &Resource<VirtualService>, report: &mut Report) {
     }
     for (i, http) in r.spec.http.iter().enumerate() {
         let at = |field: &str| format!("spec.http[{i}].{field}");
-        if http.delegate.is_some() {
-            report.not_honoured(
-                r,
-                at("delegate"),
-                "delegation",
-                "write the rules here; this one is left out",
-            );
-        }
         if http.cors_policy.is_some() {
             report.not_honoured(r, at("corsPolicy"), "CORS", "requests are forwarded as without it");
         }
@@ -223,8 +222,10 @@ fn network<T>(r: &Resource<T>, path: &str, entry: &WorkloadEntry, report: &mut R
 /// A policy that is attached to resources instead of selecting workloads.
 fn attachment<T>(r: &Resource<T>, one: Option<&TargetRef>, all: &[TargetRef], report: &mut Report) {
     let at = if one.is_some() { "spec.targetRef" } else { "spec.targetRefs" };
-    if one.is_some() || !all.is_empty() {
-        report.not_honoured(r, at, "attaching a policy to a resource", "it holds nowhere; use a selector");
+    // A Gateway's proxy is told by its label; other resources would be a waypoint's.
+    if all.iter().chain(one).any(|to| to.kind != "Gateway") {
+        let help = "it holds for the proxies of Gateways alone; use a selector";
+        report.not_honoured(r, at, "attaching a policy to a resource", help);
     }
 }
 

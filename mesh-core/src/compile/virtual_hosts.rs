@@ -4,18 +4,19 @@ use super::domains::{self, WithPort};
 use super::names;
 use super::report::Report;
 use super::routes::{self, Place};
-use super::scope::{Egress, Scope, hosts_of};
-use crate::api::Resource;
+use super::scope::{Egress, Scope};
 use crate::api::networking::VirtualService;
 use crate::api::networking::sidecar::OutboundMode;
+use crate::api::{Meta, Resource};
 use crate::diagnostic::{Finding, code};
 use crate::hostname::Hostname;
+use crate::merge::virtual_service::ByHost;
 use crate::model::route::{
     Action, DirectResponse, Forward, HeaderChanges, Route, RouteMatch, RouteTable, VirtualHost,
 };
 use crate::registry::{CLUSTER_DOMAIN, Port, Service};
 use http::StatusCode;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Which requests a table is for.
@@ -27,46 +28,21 @@ pub(super) enum Table {
     Proxy,
 }
 
-/// The VirtualServices of an egress listener by host.
-pub(super) struct Virtuals<'w> {
-    exact: HashMap<Hostname, Vec<HostOf<'w>>>,
-    /// Most specific first.
-    wild: BTreeMap<Hostname, Vec<HostOf<'w>>>,
-}
-
-/// A VirtualService and the place of a host in its list.
-type HostOf<'w> = (usize, &'w Arc<Resource<VirtualService>>);
-
-impl<'w> Virtuals<'w> {
-    pub(super) fn new(all: &[&'w Arc<Resource<VirtualService>>]) -> Self {
-        let mut out = Self { exact: HashMap::new(), wild: BTreeMap::new() };
-        for vs in all {
-            for (i, host) in hosts_of(vs) {
-                if host.is_wildcard() {
-                    out.wild.entry(host).or_default().push((i, vs));
-                } else {
-                    out.exact.entry(host).or_default().push((i, vs));
-                }
-            }
-        }
-        out
+/// The VirtualService of a host; the others of that host are told so.
+fn choose<'w>(
+    virtuals: &ByHost<'w>,
+    host: &Hostname,
+    report: &mut Report,
+) -> Option<&'w Arc<Resource<VirtualService>>> {
+    let chosen = virtuals.choose(host)?;
+    let Meta { namespace, name, .. } = &chosen.winner.meta;
+    for (i, other) in chosen.others {
+        let message =
+            format!("VirtualService {namespace}/{name} routes host {host} already and takes precedence");
+        let finding = Finding::warning(code::CONFLICT, message).at(other, format!("spec.hosts[{i}]"));
+        report.add(finding.help("put all rules of a host into one VirtualService, or use delegates"));
     }
-
-    /// The VirtualService of a host: of the most specific ones the first. The others are told so.
-    fn of(&self, host: &Hostname, report: &mut Report) -> Option<&'w Arc<Resource<VirtualService>>> {
-        let exact = self.exact.get(host);
-        let all = exact.or_else(|| self.wild.iter().find(|(w, _)| w.covers(host)).map(|(_, all)| all))?;
-        let ((_, first), others) = all.split_first()?;
-        for (i, other) in others.iter().filter(|(_, o)| !Arc::ptr_eq(o, first)) {
-            let message = format!(
-                "VirtualService {}/{} routes host {host} already and takes precedence",
-                first.meta.namespace, first.meta.name
-            );
-            let finding = Finding::warning(code::CONFLICT, message).at(other, format!("spec.hosts[{i}]"));
-            report.add(finding.help("the oldest wins; put all rules of a host into one VirtualService"));
-        }
-        Some(first)
-    }
+    Some(chosen.winner)
 }
 
 /// What is spoken as HTTP or may turn out to be.
@@ -114,12 +90,12 @@ pub(super) fn table(
     if matches!(which, Table::Port(80) | Table::Proxy) {
         let with_port = if which == Table::Proxy { WithPort::Both(80) } else { WithPort::Never };
         let of_services: HashSet<&Hostname> = egress.services.iter().map(|s| &s.host).collect();
-        for host in virtuals.exact.keys().collect::<BTreeSet<_>>() {
+        for host in virtuals.exact_hosts() {
             if !of_services.contains(host) {
                 builder.add_host(scope, virtuals, host, with_port, report);
             }
         }
-        for host in virtuals.wild.keys() {
+        for host in virtuals.wildcards() {
             if !egress.services.iter().any(|s| host.covers(&s.host)) {
                 builder.add_host(scope, virtuals, host, with_port, report);
             }
@@ -165,10 +141,10 @@ pub(super) fn of_port<'w>(
     scope: &Scope<'w>,
     service: &Service,
     port: &Port,
-    virtuals: &Virtuals<'w>,
+    virtuals: &ByHost<'w>,
     report: &mut Report,
 ) -> (Vec<Route>, Option<&'w Arc<Resource<VirtualService>>>) {
-    if let Some(vs) = virtuals.of(&service.host, report) {
+    if let Some(vs) = choose(virtuals, &service.host, report) {
         let routes = routes::of_virtual_service(&mesh(scope, port.number), vs, report);
         // No rule is about this port: the service is as without a VirtualService.
         if !routes.is_empty() {
@@ -212,12 +188,12 @@ impl Builder {
     fn add_host(
         &mut self,
         scope: &Scope<'_>,
-        virtuals: &Virtuals<'_>,
+        virtuals: &ByHost<'_>,
         host: &Hostname,
         with_port: WithPort,
         report: &mut Report,
     ) {
-        let Some(vs) = virtuals.of(host, report) else { return };
+        let Some(vs) = choose(virtuals, host, report) else { return };
         let routes = routes::of_virtual_service(&mesh(scope, 80), vs, report);
         if routes.is_empty() {
             return;

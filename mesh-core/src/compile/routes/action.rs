@@ -36,10 +36,6 @@ pub(super) fn action(
     if let Some(said) = &rule.http.direct_response {
         return respond(rule, said, report).map(Action::Respond);
     }
-    // Named by what is reported of the resource as a whole.
-    if rule.http.delegate.is_some() {
-        return None;
-    }
     forward(place, rule, changes, report).map(|f| Action::Forward(Box::new(f)))
 }
 

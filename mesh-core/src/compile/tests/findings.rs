@@ -35,8 +35,6 @@ spec:
     fault: {delay: {exponentialDelay: 1s}, abort: {http2Error: X}}
     retries: {attempts: 1, retryOn: "5xx,wonder", retryRemoteLocalities: true}
     route: [{destination: {host: reviews}}]
-  - match: [{uri: {exact: /d}}]
-    delegate: {name: other}
   tls: [{match: [{sniHosts: [x]}], route: [{destination: {host: reviews}}]}]
   tcp: [{route: [{destination: {host: reviews}}]}]
 "#;
@@ -52,7 +50,6 @@ spec:
             "spec.http[0].match[1].headers.@request.auth.claims.group",
             "spec.http[0].retries.retryOn",
             "spec.http[0].retries.retryRemoteLocalities",
-            "spec.http[1].delegate",
             "spec.tcp[0]",
             "spec.tls[0]",
         ]

@@ -13,8 +13,9 @@ use crate::api::networking::sidecar::{CaptureMode, EgressListener};
 use crate::api::networking::{Gateway, Sidecar};
 use crate::api::value::labels_match;
 use crate::compile::report::Report;
-use crate::compile::scope::{Scope, choose_sidecar, has_own_sockets};
+use crate::compile::scope::{Scope, has_own_sockets};
 use crate::diagnostic::{Finding, code};
+use crate::merge::{Subject, sidecar};
 use crate::model::endpoint::TlsMode;
 use crate::registry::{Inbound, Protocol, Workload, WorkloadSource};
 use crate::world::World;
@@ -57,7 +58,7 @@ pub(super) fn of_world(world: &World, report: &mut Report) {
     let registry = world.registry();
     let mut without: BTreeMap<&str, Vec<&Workload>> = BTreeMap::new();
     for workload in registry.workloads().filter(|w| has_sidecar_proxy(world, w)) {
-        match choose_sidecar(world, &workload.namespace, &workload.labels, &world.mesh().root_namespace) {
+        match sidecar::choose(world, Subject { namespace: &workload.namespace, labels: &workload.labels }) {
             Some(sidecar) => {
                 of_served(sidecar, &registry.inbound(workload), report);
             }
