@@ -4,6 +4,7 @@
 //! as rustc does is a function over it, so that a terminal, a JSON reader and an editor see the same.
 
 pub mod code;
+pub(crate) mod outline;
 mod render;
 
 #[cfg(test)]
@@ -12,7 +13,7 @@ mod tests;
 pub use render::{Color, json, text};
 
 use crate::api::{Meta, Resource};
-use std::collections::BTreeMap;
+use outline::Outline;
 use std::fmt;
 use std::sync::Arc;
 
@@ -139,7 +140,7 @@ impl Finding {
     /// Points at the name of the field rather than at its value.
     #[must_use]
     pub fn at_key(mut self) -> Self {
-        let key = self.source.as_ref().and_then(|s| s.keys.get(&self.path)).copied();
+        let key = self.source.as_ref().and_then(|s| s.key(&self.path));
         self.span = key.or(self.span);
         self
     }
@@ -218,26 +219,28 @@ pub struct SourceMap {
     pub file: Arc<str>,
     /// The whole text of the file.
     pub text: Arc<str>,
-    /// Spans of values by field path, such as `spec.http[0].route`; `""` is the document. A mapping's or
-    /// list's span is that of its name, where it has one.
-    pub spans: BTreeMap<String, Span>,
-    /// Spans of the names of fields by field path.
-    pub keys: BTreeMap<String, Span>,
+    pub(crate) outline: Outline,
 }
 
 impl SourceMap {
-    /// The span of a field, or of its nearest parent that is written.
+    /// A file of which no field is known.
+    pub fn of_file(file: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> Self {
+        Self { file: file.into(), text: text.into(), outline: Outline::default() }
+    }
+
+    /// The span of a field's value, by a path such as `spec.http[0].route`, or of its nearest parent that
+    /// is written; `""` is the document. A mapping's or list's span is that of its name, where it has one.
     pub fn locate(&self, path: &str) -> Option<Span> {
-        let mut path = path;
-        loop {
-            if let Some(span) = self.spans.get(path) {
-                return Some(*span);
-            }
-            if path.is_empty() {
-                return None;
-            }
-            let cut = path.rfind(['.', '[']).unwrap_or(0);
-            path = path.get(..cut).unwrap_or_default();
-        }
+        self.outline.find(&self.text, path).map(|place| place.span)
+    }
+
+    /// The span of a field's name, if the field is written.
+    pub fn key(&self, path: &str) -> Option<Span> {
+        self.outline.find(&self.text, path).filter(|place| place.is_exact)?.key
+    }
+
+    /// Whether a field is written, be it empty.
+    pub fn is_written(&self, path: &str) -> bool {
+        self.key(path).is_some()
     }
 }

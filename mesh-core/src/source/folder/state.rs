@@ -58,7 +58,7 @@ impl LastGood {
         }
         for (name, why) in reading.faults {
             let before = self.files.get(&name);
-            let source = Arc::new(SourceMap { file: name.clone(), ..SourceMap::default() });
+            let source = Arc::new(SourceMap::of_file(name.clone(), ""));
             let finding = Finding::error(code::UNREADABLE, format!("cannot be read: {why}"));
             let next = InForce {
                 text: None,
