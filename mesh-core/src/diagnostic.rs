@@ -6,11 +6,13 @@
 pub mod code;
 pub(crate) mod outline;
 mod render;
+mod sarif;
 
 #[cfg(test)]
 mod tests;
 
 pub use render::{Color, json, text};
+pub use sarif::sarif;
 
 use crate::api::{Meta, Resource};
 use outline::Outline;
@@ -76,8 +78,34 @@ pub struct Finding {
     pub source: Option<Arc<SourceMap>>,
     /// Where in it.
     pub span: Option<Span>,
+    /// Other places that it is about, such as the one that was first.
+    pub labels: Vec<Label>,
+    /// What is good to know about it, each in one sentence without a full stop.
+    pub notes: Vec<String>,
     /// What to do about it.
     pub help: Option<String>,
+}
+
+/// A place beside the one that a finding is about, perhaps in another file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Label {
+    /// The text.
+    pub source: Arc<SourceMap>,
+    /// Where in it.
+    pub span: Option<Span>,
+    /// What stands there, such as `first declared here`.
+    pub text: String,
+}
+
+impl fmt::Display for Label {
+    /// `first declared here: routes.yaml:3:7`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.text, self.source.file)?;
+        match self.span {
+            Some(span) => write!(f, ":{}:{}", span.line, span.column),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What there is to say about one configuration.
@@ -94,6 +122,8 @@ impl Finding {
             path: String::new(),
             source: None,
             span: None,
+            labels: Vec::new(),
+            notes: Vec::new(),
             help: None,
         }
     }
@@ -142,6 +172,20 @@ impl Finding {
     pub fn at_key(mut self) -> Self {
         let key = self.source.as_ref().and_then(|s| s.key(&self.path));
         self.span = key.or(self.span);
+        self
+    }
+
+    /// Points at a field of another resource too, or at one of the same; the text says what stands there.
+    #[must_use]
+    pub fn beside(mut self, source: &Arc<SourceMap>, path: &str, text: impl Into<String>) -> Self {
+        self.labels.push(Label { source: source.clone(), span: source.locate(path), text: text.into() });
+        self
+    }
+
+    /// What is good to know about it.
+    #[must_use]
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
         self
     }
 
