@@ -257,13 +257,20 @@ impl fmt::Display for ResourceKey {
 }
 
 /// The text of one document and where each of its fields stands.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct SourceMap {
     /// The file, as the source names it.
     pub file: Arc<str>,
     /// The whole text of the file.
     pub text: Arc<str>,
     pub(crate) outline: Outline,
+}
+
+impl fmt::Debug for SourceMap {
+    /// Without the text, which is that of a whole file.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SourceMap").field("file", &self.file).finish_non_exhaustive()
+    }
 }
 
 impl SourceMap {

@@ -95,15 +95,16 @@ fn each_document(
         let source = Arc::new(SourceMap::of_file(file, ""));
         return vec![Finding::error(code::SYNTAX, message).within(&source, None)];
     }
-    let text: Arc<str> = text.into();
-    let faults = reader::read(&text, limits, |tree| {
-        let outline = tree.outline(&text);
-        each(tree, Arc::new(SourceMap { file: file.clone(), text: text.clone(), outline }));
+    // What diagnostics quote from, and all that stays of the text.
+    let kept: Arc<str> = text.into();
+    let faults = reader::read(text, limits, |tree| {
+        let outline = tree.outline(&kept);
+        each(tree, Arc::new(SourceMap { file: file.clone(), text: kept.clone(), outline }));
     });
     if faults.is_empty() {
         return Vec::new();
     }
-    let bare = Arc::new(SourceMap::of_file(file, text));
+    let bare = Arc::new(SourceMap::of_file(file, kept));
     let finding = |(message, span)| Finding::error(code::SYNTAX, message).within(&bare, Some(span));
     faults.into_iter().map(finding).collect()
 }

@@ -1,7 +1,5 @@
 //! The text of a mesh: what teams of a larger company declare, with names of their own.
 
-use mesh_core::api::AnyResource;
-use mesh_core::yaml;
 use std::fmt::Write;
 
 /// So many resources as one text of YAML, a fourth of each kind.
@@ -19,15 +17,6 @@ pub(crate) fn text(count: usize) -> String {
         out.push_str("---\n");
     }
     out
-}
-
-/// The same, read.
-pub(crate) fn resources(count: usize) -> Vec<AnyResource> {
-    let parsed = yaml::resources("mesh.yaml", &text(count), &yaml::Limits::default());
-    assert!(parsed.findings.is_empty(), "{:?}", parsed.findings.first());
-    let all: Vec<_> = parsed.outcomes.into_iter().filter_map(|o| o.resource).collect();
-    assert_eq!(all.len(), count);
-    all
 }
 
 fn virtual_service(out: &mut String, team: usize, app: usize) -> std::fmt::Result {

@@ -103,9 +103,10 @@ warning[MESH0005]: X shop/cart: spec.größe: `cart` is declared twice
   = help: delete one of them
 
 ";
-    assert_eq!(text(&[finding.clone()], Color::Never), want);
+    let all = [finding];
+    assert_eq!(text(&all, Color::Never), want);
     let notes = ["first declared here: b.yaml:2:18", "and here: gone.yaml", "the first one is in force"];
-    assert_eq!(json(&[finding])[0]["notes"], serde_json::json!(notes));
+    assert_eq!(json(&all)[0]["notes"], serde_json::json!(notes));
 }
 
 #[test]

@@ -36,7 +36,7 @@ pub(super) fn tagged<'t>(suffix: Option<&str>, text: Cow<'t, str>) -> Result<Sca
     if matches!(suffix, "str" | "timestamp") {
         return Ok(Scalar::Text(text));
     }
-    let written = text.clone().into_owned();
+    let written = text.clone();
     let value = plain(text)?;
     let fits = match suffix {
         "null" => value == Scalar::Null,
@@ -44,9 +44,9 @@ pub(super) fn tagged<'t>(suffix: Option<&str>, text: Cow<'t, str>) -> Result<Sca
         "int" => matches!(value, Scalar::Int(_) | Scalar::Large(_)),
         "float" => matches!(value, Scalar::Int(_) | Scalar::Large(_) | Scalar::Float(_)),
         "binary" => return Err("the tag !!binary is not read: write base64 as a text".to_owned()),
-        _ => return Ok(Scalar::Text(written.into())),
+        _ => return Ok(Scalar::Text(written)),
     };
-    if fits { Ok(value) } else { Err(format!("{written:?} is not a !!{suffix}")) }
+    if fits { Ok(value) } else { Err(format!("this is not a !!{suffix}")) }
 }
 
 /// A plain scalar as the name of a field: numbers and booleans become texts, as JSON wants them.
@@ -90,7 +90,7 @@ fn word(text: &str) -> Option<Scalar<'static>> {
 /// A number, if the text is one.
 fn number(text: &str) -> Result<Option<Scalar<'static>>, String> {
     if matches!(text.trim_start_matches(['+', '-']), ".inf" | ".Inf" | ".INF" | ".nan" | ".NaN" | ".NAN") {
-        return Err(format!("`{text}` is not a number that JSON can hold: quote it if it is a text"));
+        return Err("not a number that JSON can hold: quote it if it is a text".to_owned());
     }
     // Most of what begins with a digit is an address, a duration or a version.
     let shape =

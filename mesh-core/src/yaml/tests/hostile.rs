@@ -102,6 +102,6 @@ fn ten_thousand_refused_resources_of_one_line_are_each_marked() {
     let last = parsed.findings.last().unwrap();
     assert_eq!(
         (marked(last), place(last)),
-        ("\"hots\"", (1, u32::try_from(one.len() * 9_999).unwrap() + 97))
+        ("\"hots\"", (1, u32::try_from(one.len() * 9_999).unwrap() + 96))
     );
 }
