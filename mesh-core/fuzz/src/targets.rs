@@ -17,8 +17,11 @@ use mesh_core::world::World;
 use mesh_core::{validate, yaml};
 use std::sync::Arc;
 
+/// A target's name, and what it does with an input.
+pub type Target = (&'static str, fn(&[u8]));
+
 /// All targets by name.
-pub const ALL: &[(&str, fn(&[u8]))] = &[
+pub const ALL: &[Target] = &[
     ("yaml", yaml),
     ("mesh_config", mesh_config),
     ("hostname", hostname),
