@@ -4,15 +4,18 @@
 //! as rustc does is a function over it, so that a terminal, a JSON reader and an editor see the same.
 
 pub mod code;
+pub(crate) mod outline;
 mod render;
+mod sarif;
 
 #[cfg(test)]
 mod tests;
 
 pub use render::{Color, json, text};
+pub use sarif::sarif;
 
 use crate::api::{Meta, Resource};
-use std::collections::BTreeMap;
+use outline::Outline;
 use std::fmt;
 use std::sync::Arc;
 
@@ -75,8 +78,34 @@ pub struct Finding {
     pub source: Option<Arc<SourceMap>>,
     /// Where in it.
     pub span: Option<Span>,
+    /// Other places that it is about, such as the one that was first.
+    pub labels: Vec<Label>,
+    /// What is good to know about it, each in one sentence without a full stop.
+    pub notes: Vec<String>,
     /// What to do about it.
     pub help: Option<String>,
+}
+
+/// A place beside the one that a finding is about, perhaps in another file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Label {
+    /// The text.
+    pub source: Arc<SourceMap>,
+    /// Where in it.
+    pub span: Option<Span>,
+    /// What stands there, such as `first declared here`.
+    pub text: String,
+}
+
+impl fmt::Display for Label {
+    /// `first declared here: routes.yaml:3:7`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.text, self.source.file)?;
+        match self.span {
+            Some(span) => write!(f, ":{}:{}", span.line, span.column),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What there is to say about one configuration.
@@ -93,6 +122,8 @@ impl Finding {
             path: String::new(),
             source: None,
             span: None,
+            labels: Vec::new(),
+            notes: Vec::new(),
             help: None,
         }
     }
@@ -139,8 +170,22 @@ impl Finding {
     /// Points at the name of the field rather than at its value.
     #[must_use]
     pub fn at_key(mut self) -> Self {
-        let key = self.source.as_ref().and_then(|s| s.keys.get(&self.path)).copied();
+        let key = self.source.as_ref().and_then(|s| s.key(&self.path));
         self.span = key.or(self.span);
+        self
+    }
+
+    /// Points at a field of another resource too, or at one of the same; the text says what stands there.
+    #[must_use]
+    pub fn beside(mut self, source: &Arc<SourceMap>, path: &str, text: impl Into<String>) -> Self {
+        self.labels.push(Label { source: source.clone(), span: source.locate(path), text: text.into() });
+        self
+    }
+
+    /// What is good to know about it.
+    #[must_use]
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
         self
     }
 
@@ -220,11 +265,7 @@ pub struct SourceMap {
     pub file: Arc<str>,
     /// The whole text of the file.
     pub text: Arc<str>,
-    /// Spans of values by field path, such as `spec.http[0].route`; `""` is the document. A mapping's or
-    /// list's span is that of its name, where it has one.
-    pub spans: BTreeMap<String, Span>,
-    /// Spans of the names of fields by field path.
-    pub keys: BTreeMap<String, Span>,
+    pub(crate) outline: Outline,
 }
 
 impl fmt::Debug for SourceMap {
@@ -236,18 +277,24 @@ impl fmt::Debug for SourceMap {
 }
 
 impl SourceMap {
-    /// The span of a field, or of its nearest parent that is written.
+    /// A file of which no field is known.
+    pub fn of_file(file: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> Self {
+        Self { file: file.into(), text: text.into(), outline: Outline::default() }
+    }
+
+    /// The span of a field's value, by a path such as `spec.http[0].route`, or of its nearest parent that
+    /// is written; `""` is the document. A mapping's or list's span is that of its name, where it has one.
     pub fn locate(&self, path: &str) -> Option<Span> {
-        let mut path = path;
-        loop {
-            if let Some(span) = self.spans.get(path) {
-                return Some(*span);
-            }
-            if path.is_empty() {
-                return None;
-            }
-            let cut = path.rfind(['.', '[']).unwrap_or(0);
-            path = path.get(..cut).unwrap_or_default();
-        }
+        self.outline.find(&self.text, path).map(|place| place.span)
+    }
+
+    /// The span of a field's name, if the field is written.
+    pub fn key(&self, path: &str) -> Option<Span> {
+        self.outline.find(&self.text, path).filter(|place| place.is_exact)?.key
+    }
+
+    /// Whether a field is written, be it empty.
+    pub fn is_written(&self, path: &str) -> bool {
+        self.key(path).is_some()
     }
 }

@@ -1,29 +1,37 @@
 //! Text to documents, and documents to resources, without losing where anything stands.
 //!
 //! ```text
-//! file ─[yaml]─▶ Document { value, SourceMap } ─[resource]─▶ AnyResource, or a Finding with its span
+//! text ─[reader]─▶ Tree ─[typed]─▶ AnyResource, or a Finding with its span
+//!                   ├─[scalar]   what a plain scalar means
+//!                   └─▶ Outline  where each field stands, kept with the resource
 //! ```
 //!
-//! YAML 1.2's core schema, of which JSON is a part, with what Kubernetes' users expect beside it: several
-//! documents per file, `List` kinds, anchors, merge keys. A document that cannot be read never takes its
-//! neighbours along: reading resumes at the next `---`. All is bounded, since a file may be hostile.
+//! What `kubectl` and `istioctl` read, with the meaning that it has there: YAML as Go resolves it, of which
+//! JSON is a part, several documents per file, JSON objects one after another, `List` kinds, anchors, merge
+//! keys. A document that cannot be read never takes its neighbours along: reading resumes at the next
+//! `---`. All is bounded, since a file may be hostile.
 
 mod blot;
+mod mesh_config;
+mod names;
+mod reader;
 mod resource;
 mod scalar;
-mod tree;
+pub(crate) mod tree;
+pub(crate) mod typed;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use resource::{InMeshConfig, is_subdomain};
-pub use resource::{Outcome, Parsed, mesh_config, resources, transplant};
+pub(crate) use mesh_config::InMeshConfig;
+pub use mesh_config::{mesh_config, transplant};
+pub(crate) use resource::is_subdomain;
+pub use resource::{Outcome, Parsed, resources};
+pub(crate) use tree::Tree;
 
-use crate::diagnostic::{Finding, SourceMap, Span, code};
+use crate::diagnostic::{Finding, SourceMap, code};
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use tree::{Content, Node};
 
 /// Bounds on what one file may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,99 +77,36 @@ pub struct Documents {
 /// assert_eq!(read.documents[1].source.locate("spec.x").map(|s| (s.line, s.column)), Some((4, 11)));
 /// ```
 pub fn documents(file: &str, text: &str, limits: &Limits) -> Documents {
+    let mut documents = Vec::new();
+    let findings = each_document(file, text, limits, |tree, source| {
+        documents.push(Document { value: tree.to_value(), source });
+    });
+    Documents { documents, findings }
+}
+
+/// Hands over every document that can be read; what is wrong with the others are the findings.
+fn each_document(
+    file: &str,
+    text: &str,
+    limits: &Limits,
+    mut each: impl FnMut(Tree<'_, '_>, Arc<SourceMap>),
+) -> Vec<Finding> {
     let file: Arc<str> = file.into();
-    let mut out = Documents::default();
     if text.len() > limits.bytes {
         let message = format!("the file has {} bytes; at most {} are read", text.len(), limits.bytes);
-        let source = Arc::new(SourceMap { file, ..SourceMap::default() });
-        out.findings.push(Finding::error(code::SYNTAX, message).within(&source, None));
-        return out;
+        let source = Arc::new(SourceMap::of_file(file, ""));
+        return vec![Finding::error(code::SYNTAX, message).within(&source, None)];
     }
-    let (roots, errors) = tree::read(text, limits);
     // What diagnostics quote from, and all that stays of the text.
-    let text: Arc<str> = blot::secrets(text, limits.depth).map_or_else(|| text.into(), Into::into);
-    for root in roots {
-        for item in items(root) {
-            out.documents.push(document(&file, &text, &item));
-        }
+    let kept: Arc<str> = blot::secrets(text, limits.depth).map_or_else(|| text.into(), Into::into);
+    let faults = reader::read(text, limits, |tree| {
+        let outline = tree.outline(&kept);
+        each(tree, Arc::new(SourceMap { file: file.clone(), text: kept.clone(), outline }));
+    });
+    if faults.is_empty() {
+        return Vec::new();
     }
-    let bare = Arc::new(SourceMap { file, text, ..SourceMap::default() });
-    for (message, span) in errors {
-        out.findings.push(Finding::error(code::SYNTAX, message).within(&bare, Some(span)));
-    }
-    out
-}
-
-/// The items of a `List`, or the document itself. Null items and documents are dropped.
-fn items(root: Node) -> Vec<Node> {
-    let is_list = matches!(root.field("kind").map(|n| &n.content),
-        Some(Content::Scalar(Value::String(kind))) if kind.ends_with("List"));
-    let items = match root.content {
-        Content::Map(fields) if is_list => {
-            let written = fields.iter().position(|f| f.name == "items");
-            match written.map(|at| &fields[at].value.content) {
-                Some(Content::List(items)) => items.clone(),
-                Some(Content::Scalar(Value::Null)) => Vec::new(),
-                _ => vec![Node { content: Content::Map(fields), span: root.span }],
-            }
-        }
-        content => vec![Node { content, span: root.span }],
-    };
-    items.into_iter().filter(|n| !matches!(n.content, Content::Scalar(Value::Null))).collect()
-}
-
-fn document(file: &Arc<str>, text: &Arc<str>, root: &Node) -> Document {
-    let mut map = SourceMap { file: file.clone(), text: text.clone(), ..SourceMap::default() };
-    map.spans.insert(String::new(), mark(root));
-    let value = value_of(root, &mut String::new(), &mut map.spans, &mut map.keys);
-    Document { value, source: Arc::new(map) }
-}
-
-/// What a caret can show of a value: a scalar as a whole, of all else the first name.
-fn mark(node: &Node) -> Span {
-    match &node.content {
-        Content::Map(fields) => fields.first().map_or(node.span, |f| f.span),
-        Content::List(items) => items.first().map_or(node.span, mark),
-        Content::Scalar(_) => node.span,
-    }
-}
-
-type Spans = BTreeMap<String, Span>;
-
-/// Depth is bounded by [`Limits::depth`], so recursion is safe.
-fn value_of(node: &Node, path: &mut String, spans: &mut Spans, keys: &mut Spans) -> Value {
-    match &node.content {
-        Content::Scalar(value) => value.clone(),
-        Content::List(items) => {
-            let parent = path.len();
-            let mut list = Vec::with_capacity(items.len());
-            for (at, item) in items.iter().enumerate() {
-                path.push_str(&format!("[{at}]"));
-                spans.insert(path.clone(), mark(item));
-                list.push(value_of(item, path, spans, keys));
-                path.truncate(parent);
-            }
-            Value::Array(list)
-        }
-        Content::Map(fields) => {
-            let parent = path.len();
-            let mut map = serde_json::Map::new();
-            for field in fields {
-                if parent > 0 {
-                    path.push('.');
-                }
-                path.push_str(&field.name);
-                let is_scalar = matches!(field.value.content, Content::Scalar(_));
-                // What a caret under a whole block would hide, one under its name shows.
-                let span =
-                    if is_scalar && !field.value.span.is_empty() { field.value.span } else { field.span };
-                spans.insert(path.clone(), span);
-                keys.insert(path.clone(), field.span);
-                let value = value_of(&field.value, path, spans, keys);
-                map.insert(field.name.clone(), value);
-                path.truncate(parent);
-            }
-            Value::Object(map)
-        }
-    }
+    let bare = Arc::new(SourceMap::of_file(file, kept));
+    let finding = |(message, span)| Finding::error(code::SYNTAX, message).within(&bare, Some(span));
+    faults.into_iter().map(finding).collect()
 }

@@ -18,11 +18,11 @@ use super::security::{AuthorizationPolicy, PeerAuthentication, RequestAuthentica
 use super::telemetry::Telemetry;
 use super::{Meta, Resource};
 use crate::diagnostic::SourceMap;
+use crate::yaml::{Tree, tree, typed};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::collections::HashSet;
 use std::fmt;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 /// A kind of resource.
 pub trait Kind: DeserializeOwned + Described + fmt::Debug + PartialEq + Sized {
@@ -170,6 +170,15 @@ macro_rules! kinds {
                 document: Value,
                 source: Arc<SourceMap>,
             ) -> Result<Self, FieldError> {
+                Self::from_tree(meta, tree::root(&tree::of_value(&document)), source)
+            }
+
+            /// The same of a document that was read from a text.
+            pub(crate) fn from_tree(
+                meta: Meta,
+                document: Tree<'_, '_>,
+                source: Arc<SourceMap>,
+            ) -> Result<Self, FieldError> {
                 match (&*meta.group, &*meta.kind) {
                     $((<$kind as Kind>::GROUP, <$kind as Kind>::KIND) => {
                         let spec = read::<$kind>(&meta, document)?;
@@ -269,82 +278,36 @@ pub fn kind_info(group: &str, kind: &str) -> Option<&'static KindInfo> {
     KINDS.iter().find(|k| k.group == group && k.kind == kind)
 }
 
-/// A text that all resources may share if it is one that many of them have: a group, version or kind that
-/// the mesh reads, or a namespace that every mesh has. Without a lock, since the set is fixed.
-pub(crate) fn shared(text: &str) -> Arc<str> {
-    static COMMON: LazyLock<HashSet<Arc<str>>> = LazyLock::new(|| {
-        let of_kinds = KINDS.iter().flat_map(|k| k.versions.iter().chain([&k.group, &k.kind]));
-        of_kinds.chain(&["default", "istio-system"]).map(|text| Arc::from(*text)).collect()
-    });
-    COMMON.get(text).cloned().unwrap_or_else(|| text.into())
-}
-
-fn read<K: Kind>(meta: &Meta, mut document: Value) -> Result<K, FieldError> {
+fn read<K: Kind>(meta: &Meta, document: Tree<'_, '_>) -> Result<K, FieldError> {
     if !K::VERSIONS.contains(&&*meta.version) {
         return Err(FieldError::new(
             "apiVersion",
             format!("{:?} of {} is not served: {} is", &*meta.version, K::KIND, K::VERSIONS.join(", ")),
         ));
     }
-    prune_nulls(&mut document);
-    let Value::Object(mut fields) = document else {
+    if !document.is_map() {
         return Err(FieldError::new("", "a resource is a mapping"));
-    };
-    let (root, body) = match K::BODY {
-        Body::Document => ("", Value::Object(fields)),
-        Body::Spec | Body::LenientSpec => {
-            let spec = fields.remove("spec").unwrap_or_else(|| Value::Object(serde_json::Map::new()));
-            let stray =
-                fields.keys().find(|k| !matches!(&***k, "apiVersion" | "kind" | "metadata" | "status"));
-            match stray {
-                Some(stray) if K::BODY == Body::Spec => {
-                    let message = format!("unknown field `{stray}`, expected `spec`");
-                    return Err(FieldError::new(stray.clone(), message));
-                }
-                _ => ("spec", spec),
-            }
+    }
+    if K::BODY == Body::Document {
+        return typed::read("", document);
+    }
+    let beside = |name: &str| matches!(name, "apiVersion" | "kind" | "metadata" | "spec" | "status");
+    let stray = document.fields().find(|(name, _)| !beside(name));
+    match stray {
+        Some((stray, _)) if K::BODY == Body::Spec => {
+            Err(FieldError::new(stray, format!("unknown field `{stray}`, expected `spec`")))
         }
-    };
-    from_value_at(root, body)
+        _ => typed::read("spec", document.field("spec").filter(|s| !s.is_null()).unwrap_or(Tree::empty())),
+    }
 }
 
-/// Reads a value; errors name the field below `root`.
+/// Reads a value; errors name the field below `root`. A null is a field that is not written, as
+/// Kubernetes and protobuf read it.
 ///
 /// # Errors
 /// The first field that is unknown or of the wrong shape.
 pub fn from_value_at<T: DeserializeOwned>(root: &str, value: Value) -> Result<T, FieldError> {
-    serde_path_to_error::deserialize(value).map_err(|e| {
-        let message = e.inner().to_string();
-        let mut path = root.to_owned();
-        for segment in e.path() {
-            use serde_path_to_error::Segment;
-            match segment {
-                Segment::Seq { index } => path.push_str(&format!("[{index}]")),
-                Segment::Map { key } | Segment::Enum { variant: key } => push_key(&mut path, key),
-                Segment::Unknown => {}
-            }
-        }
-        FieldError { path, message }
-    })
-}
-
-fn push_key(path: &mut String, key: &str) {
-    if !path.is_empty() {
-        path.push('.');
-    }
-    path.push_str(key);
-}
-
-/// A null is a field that is not written, as Kubernetes and protobuf read it.
-fn prune_nulls(value: &mut Value) {
-    match value {
-        Value::Object(fields) => {
-            fields.retain(|_, v| !v.is_null());
-            fields.values_mut().for_each(prune_nulls);
-        }
-        Value::Array(items) => items.iter_mut().for_each(prune_nulls),
-        _ => {}
-    }
+    typed::read(root, tree::root(&tree::of_value(&value)))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Findings as text in the manner of rustc, and as JSON.
 
-use super::{Finding, Level, Span};
-use annotate_snippets::{AnnotationKind, Level as Severity, Origin, Renderer, Snippet};
+use super::{Finding, Level, SourceMap, Span};
+use annotate_snippets::{AnnotationKind, Group, Level as Severity, Origin, Renderer, Snippet};
 use serde_json::{Value, json};
 use std::ops::Range;
 
@@ -15,7 +15,8 @@ pub enum Color {
     Always,
 }
 
-/// Findings as rustc prints its own: level, code and message, then the line with a caret, then help.
+/// Findings as rustc prints its own: level, code and message, then the line with a caret, then other places,
+/// notes and help.
 ///
 /// ```
 /// use mesh_core::diagnostic::{Color, Finding, text};
@@ -49,21 +50,45 @@ fn one(finding: &Finding, renderer: &Renderer, out: &mut String) {
     let message = format!("{}{}", about(finding), finding.message);
     let mut group = severity.primary_title(message).id(finding.code).elements(Vec::<Origin<'_>>::new());
     if let Some(source) = &finding.source {
-        match finding.span.and_then(|span| line_of(&source.text, span)) {
-            Some(line) => {
-                let snippet = Snippet::source(line.text)
-                    .path(&*source.file)
-                    .line_start(line.number)
-                    .annotation(AnnotationKind::Primary.span(line.marked));
-                group = group.element(snippet);
-            }
-            None => group = group.element(Origin::path(&*source.file)),
-        }
+        group = show(group, source, finding.span, AnnotationKind::Primary, None);
+    }
+    for label in &finding.labels {
+        group = show(group, &label.source, label.span, AnnotationKind::Context, Some(&label.text));
+    }
+    for note in &finding.notes {
+        group = group.element(Severity::NOTE.message(note.as_str()));
     }
     if let Some(help) = &finding.help {
         group = group.element(Severity::HELP.message(help.as_str()));
     }
     out.push_str(&renderer.render(&[group]));
+}
+
+/// Adds the line of a place, or the place alone where the line cannot be shown.
+fn show<'a>(
+    group: Group<'a>,
+    source: &'a SourceMap,
+    span: Option<Span>,
+    kind: AnnotationKind,
+    label: Option<&'a str>,
+) -> Group<'a> {
+    let Some(span) = span else {
+        let group = group.element(Origin::path(&*source.file));
+        return label.into_iter().fold(group, |group, label| group.element(Severity::NOTE.message(label)));
+    };
+    match line_of(&source.text, span) {
+        Some(line) => group.element(
+            Snippet::source(line.text)
+                .path(&*source.file)
+                .line_start(line.number)
+                .annotation(kind.span(line.marked).label(label)),
+        ),
+        None => {
+            let narrow = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
+            let place = Origin::path(&*source.file).line(narrow(span.line)).char_column(narrow(span.column));
+            label.into_iter().fold(group.element(place), |g, l| g.element(Severity::NOTE.message(l)))
+        }
+    }
 }
 
 /// Which resource and field, since the excerpt shows one line only.
@@ -86,14 +111,31 @@ struct Line<'a> {
     marked: Range<usize>,
 }
 
+/// The longest line that is shown, in bytes: a file of JSON may be one line as a whole.
+const LONGEST_LINE: usize = 2000;
+
 /// The line in which a span begins, and the part of the span that lies in it.
 ///
-/// A span need not fit its text: a file may have been replaced by a shorter one. Then there is no excerpt.
+/// A span need not fit its text: a file may have been replaced by a shorter one. Then there is no excerpt,
+/// and neither is there of a line that nobody would read.
 fn line_of(text: &str, span: Span) -> Option<Line<'_>> {
     let before = text.get(..span.start)?;
-    let begin = before.rfind('\n').map_or(0, |at| at + 1);
-    let rest = text.get(begin..)?;
-    let line = rest.lines().next().unwrap_or_default();
+    let near = before.len().saturating_sub(LONGEST_LINE);
+    let break_at = before.as_bytes().get(near..)?.iter().rposition(|b| *b == b'\n');
+    let begin = match break_at {
+        Some(at) => near + at + 1,
+        None if near == 0 => 0,
+        None => return None,
+    };
+    let rest = text.get(begin..)?.as_bytes();
+    let window = rest.get(..LONGEST_LINE).unwrap_or(rest);
+    let end = match window.iter().position(|b| *b == b'\n') {
+        Some(end) => end,
+        None if window.len() == rest.len() => rest.len(),
+        None => return None,
+    };
+    let line = text.get(begin..begin + end)?;
+    let line = line.strip_suffix('\r').unwrap_or(line);
     let from = span.start - begin;
     let to = span.end.saturating_sub(begin).clamp(from, line.len().max(from));
     // An empty mark gets one caret, past the end of the line if need be.
@@ -103,7 +145,7 @@ fn line_of(text: &str, span: Span) -> Option<Line<'_>> {
 }
 
 /// Findings as a JSON list of `{code, level, resource: {kind, namespace, name}, path, file, line, column,
-/// message, help}`; what is not known is `null`.
+/// message, help, notes}`; what is not known is `null`. Places beside the finding's own are notes.
 pub fn json(findings: &[Finding]) -> Value {
     findings
         .iter()
@@ -122,7 +164,13 @@ pub fn json(findings: &[Finding]) -> Value {
                 "column": f.span.map(|s| s.column),
                 "message": f.message,
                 "help": f.help,
+                "notes": notes(f),
             })
         })
         .collect()
+}
+
+/// The notes of a finding, and its places beside the first as texts.
+pub(super) fn notes(finding: &Finding) -> Vec<String> {
+    finding.labels.iter().map(ToString::to_string).chain(finding.notes.iter().cloned()).collect()
 }

@@ -2,13 +2,7 @@ use super::*;
 
 fn source() -> Arc<SourceMap> {
     let text = "kind: X\nspec:\n  größe: vïer\n";
-    let start = text.find("vïer").unwrap();
-    let mut map = SourceMap { file: "a.yaml".into(), text: text.into(), ..SourceMap::default() };
-    map.spans.insert(String::new(), Span { line: 1, column: 1, start: 0, end: 4 });
-    map.spans.insert("spec.größe".into(), Span { line: 3, column: 10, start, end: start + 5 });
-    let key = Span { line: 3, column: 3, start: start - 9, end: start - 2 };
-    map.keys.insert("spec.größe".into(), key);
-    Arc::new(map)
+    crate::yaml::documents("a.yaml", text, &crate::yaml::Limits::default()).documents.remove(0).source
 }
 
 fn meta() -> Meta {
@@ -60,7 +54,7 @@ fn the_json_form_names_file_line_and_column() {
     let want = serde_json::json!([{
         "code": "MESH0004", "level": "info",
         "resource": {"kind": "X", "namespace": "shop", "name": "cart"},
-        "path": "spec.größe", "file": "a.yaml", "line": 3, "column": 10, "message": "m", "help": null,
+        "path": "spec.größe", "file": "a.yaml", "line": 3, "column": 10, "message": "m", "help": null, "notes": [],
     }]);
     assert_eq!(json(&[finding]), want);
 }
@@ -75,5 +69,121 @@ fn one_line_says_where_and_what() {
 fn a_field_that_is_not_written_is_located_at_its_parent() {
     let source = source();
     assert_eq!(source.locate("spec.größe.x[3].y").map(|s| s.line), Some(3));
-    assert_eq!(source.locate("spec.other").map(|s| s.line), Some(1));
+    assert_eq!(source.locate("spec.other").map(|s| s.line), Some(2));
+    assert_eq!(source.locate("other").map(|s| s.line), Some(1));
+}
+
+#[test]
+fn other_places_notes_and_help_follow_in_this_order() {
+    let other = crate::yaml::documents(
+        "b.yaml",
+        "kind: X\nmetadata: {name: cart}\n",
+        &crate::yaml::Limits::default(),
+    );
+    let finding = Finding::warning(code::DUPLICATE, "`cart` is declared twice")
+        .about(&meta(), &source(), "spec.größe")
+        .beside(&other.documents[0].source, "metadata.name", "first declared here")
+        .beside(&Arc::new(SourceMap::of_file("gone.yaml", "")), "", "and here")
+        .note("the first one is in force")
+        .help("delete one of them");
+    let want = "\
+warning[MESH0005]: X shop/cart: spec.größe: `cart` is declared twice
+ --> a.yaml:3:10
+  |
+3 |   größe: vïer
+  |          ^^^^
+  |
+ ::: b.yaml:2:18
+  |
+2 | metadata: {name: cart}
+  |                  ---- first declared here
+ ::: gone.yaml
+  = note: and here
+  = note: the first one is in force
+  = help: delete one of them
+
+";
+    let all = [finding];
+    assert_eq!(text(&all, Color::Never), want);
+    let notes = ["first declared here: b.yaml:2:18", "and here: gone.yaml", "the first one is in force"];
+    assert_eq!(json(&all)[0]["notes"], serde_json::json!(notes));
+}
+
+#[test]
+fn a_line_that_nobody_would_read_is_not_shown_but_named() {
+    let text_of = format!("kind: X\nspec: [{} b]\n", "a, ".repeat(2000));
+    let read = crate::yaml::documents("a.yaml", &text_of, &crate::yaml::Limits::default());
+    let source = &read.documents[0].source;
+    let finding = Finding::error("E", "m").about(&meta(), source, "spec[2000]").help("h");
+    let shown = text(&[finding], Color::Never);
+    assert!(shown.starts_with("error[E]: X shop/cart: spec[2000]: m\n--> a.yaml:2:6009\n"), "{shown}");
+    assert!(shown.len() < 200, "{shown}");
+}
+
+/// What the schema of SARIF 2.1.0 requires of the parts that are written.
+fn check_sarif(log: &serde_json::Value) {
+    assert_eq!(log["version"], "2.1.0");
+    assert!(log["$schema"].as_str().unwrap().ends_with("sarif-2.1.0.json"));
+    for run in log["runs"].as_array().unwrap() {
+        let driver = &run["tool"]["driver"];
+        assert!(!driver["name"].as_str().unwrap().is_empty());
+        let rules = driver["rules"].as_array().unwrap();
+        let ids: std::collections::HashSet<_> = rules.iter().map(|r| r["id"].as_str().unwrap()).collect();
+        assert_eq!(ids.len(), rules.len(), "rules are unique");
+        for rule in rules.iter().filter(|r| r.get("shortDescription").is_some()) {
+            assert!(!rule["shortDescription"]["text"].as_str().unwrap().is_empty());
+        }
+        assert!(["utf16CodeUnits", "unicodeCodePoints"].contains(&run["columnKind"].as_str().unwrap()));
+        for result in run["results"].as_array().unwrap() {
+            assert!(!result["message"]["text"].as_str().unwrap().is_empty());
+            assert!(["none", "note", "warning", "error"].contains(&result["level"].as_str().unwrap()));
+            let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+            assert_eq!(rules[index]["id"], result["ruleId"]);
+            let of = |name: &str| result.get(name).and_then(|l| l.as_array()).cloned().unwrap_or_default();
+            for location in of("locations").iter().chain(&of("relatedLocations")) {
+                assert!(location.get("physicalLocation").or(location.get("logicalLocations")).is_some());
+                let Some(place) = location.get("physicalLocation") else { continue };
+                let uri = place["artifactLocation"]["uri"].as_str().unwrap();
+                assert!(uri.parse::<http::Uri>().is_ok() || !uri.starts_with('/'), "{uri}");
+                assert!(uri.is_ascii() && !uri.contains([' ', '\\']), "{uri}");
+                if let Some(region) = place.get("region") {
+                    assert!(region["startLine"].as_u64().unwrap() >= 1);
+                    assert!(region["startColumn"].as_u64().unwrap() >= 1);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn sarif_has_what_its_schema_requires_and_the_places_of_the_findings() {
+    let source = source();
+    let named = |file: &str| Arc::new(SourceMap { file: file.into(), ..(*source).clone() });
+    let all = [
+        Finding::error(code::SCHEMA, "m").about(&meta(), &named("./größe/a b.yaml"), "spec.größe").help("h"),
+        Finding::warning(code::DUPLICATE, "twice")
+            .about(&meta(), &named("/etc/mesh/a.yaml"), "")
+            .beside(&source, "spec", "first declared here")
+            .note("n"),
+        Finding::info(code::SCHEMA, "nowhere"),
+        Finding::info("X1", "a code of nobody").within(&Arc::new(SourceMap::of_file("c:x.yaml", "")), None),
+    ];
+    let log = sarif(&all);
+    check_sarif(&log);
+    let results = log["runs"][0]["results"].as_array().unwrap();
+    let place = |n: usize| &results[n]["locations"][0]["physicalLocation"];
+    assert_eq!(place(0)["artifactLocation"]["uri"], "gr%C3%B6%C3%9Fe/a%20b.yaml");
+    assert_eq!(place(0)["region"], serde_json::json!({"startLine": 3, "startColumn": 10}));
+    assert_eq!(results[0]["message"]["text"], "spec.größe: m\nhelp: h");
+    assert_eq!(results[0]["locations"][0]["logicalLocations"][0]["fullyQualifiedName"], "X shop/cart");
+    assert_eq!(place(1)["artifactLocation"]["uri"], "file:///etc/mesh/a.yaml");
+    let related = &results[1]["relatedLocations"][0];
+    assert_eq!(related["message"]["text"], "first declared here");
+    assert_eq!(related["physicalLocation"]["region"]["startLine"], 2);
+    assert!(results[2].get("locations").is_none());
+    assert_eq!(place(3)["artifactLocation"]["uri"], "c%3Ax.yaml");
+    let levels: Vec<_> = results.iter().map(|r| r["level"].as_str().unwrap()).collect();
+    assert_eq!(levels, ["error", "warning", "note", "note"]);
+    assert_eq!(log["runs"][0]["tool"]["driver"]["rules"].as_array().map(Vec::len), Some(3));
+    check_sarif(&sarif(&[]));
 }

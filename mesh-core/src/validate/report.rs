@@ -60,7 +60,7 @@ impl<'a> Report<'a> {
 
     /// Whether a field is written, be it empty.
     pub(super) fn is_written(&self, path: &str) -> bool {
-        self.source.keys.contains_key(path)
+        self.source.is_written(path)
     }
 
     /// A host, exact or with a leading wildcard. `*` alone is for the caller to judge.

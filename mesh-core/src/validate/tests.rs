@@ -238,8 +238,8 @@ fn addresses_of_endpoints_are_addresses() {
                  endpoints: [{addresses: [x]}]\n";
     assert_eq!(judge(slice), ["endpoints[0].addresses[0]: \"x\" is not an IP address"]);
     let endpoints =
-        "apiVersion: v1\nkind: Endpoints\nmetadata: {name: x}\nsubsets: [{addresses: [{ip: y}]}]\n";
-    assert_eq!(judge(endpoints), ["subsets[0].addresses[0].ip: \"y\" is not an IP address"]);
+        "apiVersion: v1\nkind: Endpoints\nmetadata: {name: x}\nsubsets: [{addresses: [{ip: x}]}]\n";
+    assert_eq!(judge(endpoints), ["subsets[0].addresses[0].ip: \"x\" is not an IP address"]);
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! Documents to typed resources; what does not fit becomes a finding with the span of the field.
 
-use super::{Document, Limits, documents};
+use super::names::Names;
+use super::tree::Tree;
+use super::{Limits, each_document};
 use crate::api::gateway_api;
-use crate::api::kind::{from_value_at, shared};
-use crate::api::{AnyResource, FieldError, KINDS, KindInfo, MeshConfig, Meta, kind_info};
-use crate::diagnostic::{Finding, Level, ResourceKey, SourceMap, Span, code};
+use crate::api::{AnyResource, FieldError, KINDS, KindInfo, Meta, kind_info};
+use crate::diagnostic::{Finding, Level, SourceMap, code};
 use crate::world::Key;
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -46,21 +46,22 @@ pub struct Outcome {
 /// assert_eq!(finding.span.map(|s| (s.line, s.column)), Some((4, 8)));
 /// ```
 pub fn resources(file: &str, text: &str, limits: &Limits) -> Parsed {
-    let read = documents(file, text, limits);
-    let mut parsed =
-        Parsed { outcomes: Vec::new(), unreadable: !read.findings.is_empty(), findings: read.findings };
-    for document in read.documents {
-        parsed.add(document);
-    }
+    let mut parsed = Parsed::default();
+    let mut names = Names::default();
+    let mut findings =
+        each_document(file, text, limits, |tree, source| parsed.add(tree, &source, &mut names));
+    parsed.unreadable |= !findings.is_empty();
+    findings.append(&mut parsed.findings);
+    parsed.findings = findings;
     parsed
 }
 
 impl Parsed {
-    fn add(&mut self, Document { value, source }: Document) {
+    fn add(&mut self, tree: Tree<'_, '_>, source: &Arc<SourceMap>, names: &mut Names) {
         // The kind first: what a kind that nobody reads has for a name is nobody's business.
-        let read = head(&value, &source).and_then(|head| {
-            let info = known(&head, &source)?;
-            metadata(head, &value, &source).map(|meta| (meta, info))
+        let read = head(tree, source, names).and_then(|head| {
+            let info = known(&head, source)?;
+            metadata(head, tree, source).map(|meta| (meta, info))
         });
         let (meta, info) = match read {
             Ok(read) => read,
@@ -72,43 +73,43 @@ impl Parsed {
         };
         let meta = Meta {
             namespace: match (info.cluster_scoped, &*meta.namespace) {
-                (true, _) => Arc::default(),
-                (false, "") => shared("default"),
+                (true, _) => names.get(""),
+                (false, "") => names.get("default"),
                 (false, _) => meta.namespace,
             },
             ..meta
         };
         let key = Key::of(&meta);
-        let resource = match AnyResource::from_value(meta.clone(), value, source.clone()) {
+        let resource = match AnyResource::from_tree(meta.clone(), tree, source.clone()) {
             Ok(resource) => Some(resource),
             Err(error) => {
-                self.findings.push(explain(error, &meta, &source));
+                self.findings.push(explain(error, &meta, source));
                 None
             }
         };
-        self.outcomes.push(Outcome { key, meta, source, resource });
+        self.outcomes.push(Outcome { key, meta, source: source.clone(), resource });
     }
 }
 
 type Refusal = Box<Finding>;
 
 /// Reads `apiVersion`, `kind` and, as far as they are there, names.
-fn head(value: &Value, source: &Arc<SourceMap>) -> Result<Meta, Refusal> {
-    let text = |name: &str| value.get(name).and_then(Value::as_str).filter(|s| !s.is_empty());
+fn head(tree: Tree<'_, '_>, source: &Arc<SourceMap>, names: &mut Names) -> Result<Meta, Refusal> {
+    let text = |name: &str| tree.field(name).and_then(Tree::text).filter(|s| !s.is_empty());
     let group_version = text("apiVersion").unwrap_or_default();
     let (group, version) = group_version.split_once('/').unwrap_or(("", group_version));
-    let metadata = value.get("metadata").unwrap_or(&Value::Null);
-    let string = |name: &str| metadata.get(name).and_then(Value::as_str).unwrap_or_default();
+    let metadata = tree.field("metadata").unwrap_or(Tree::empty());
+    let string = |name: &str| metadata.field(name).and_then(Tree::text).unwrap_or_default();
     let meta = Meta {
-        group: shared(group),
-        version: shared(version),
-        kind: shared(text("kind").unwrap_or_default()),
-        namespace: shared(string("namespace")),
+        group: names.get(group),
+        version: names.get(version),
+        kind: names.get(text("kind").unwrap_or_default()),
+        namespace: names.get(string("namespace")),
         name: string("name").into(),
         ..Meta::default()
     };
     if let Some(missing) = ["apiVersion", "kind"].into_iter().find(|f| text(f).is_none()) {
-        let resembles = ["apiVersion", "kind", "metadata", "spec"].iter().any(|f| value.get(f).is_some());
+        let resembles = ["apiVersion", "kind", "metadata", "spec"].iter().any(|f| tree.field(f).is_some());
         let finding = if resembles {
             Finding::error(code::NOT_A_RESOURCE, format!("`{missing}` is missing"))
         } else {
@@ -120,19 +121,18 @@ fn head(value: &Value, source: &Arc<SourceMap>) -> Result<Meta, Refusal> {
 }
 
 /// Reads the rest of `metadata`.
-fn metadata(mut meta: Meta, value: &Value, source: &Arc<SourceMap>) -> Result<Meta, Refusal> {
-    let metadata = value.get("metadata").unwrap_or(&Value::Null);
+fn metadata(mut meta: Meta, tree: Tree<'_, '_>, source: &Arc<SourceMap>) -> Result<Meta, Refusal> {
+    let metadata = tree.field("metadata").filter(|m| !m.is_null()).unwrap_or(Tree::empty());
     let wrong = |path: &str, message: &str| {
         let place = |m: &Meta| Finding::error(code::NOT_A_RESOURCE, message).about(m, source, path);
         Box::new(place(&meta))
     };
-    if !metadata.is_null() && !metadata.is_object() {
+    if !metadata.is_map() {
         return Err(wrong("metadata", "`metadata` must be a mapping"));
     }
     for (name, path) in [("name", "metadata.name"), ("namespace", "metadata.namespace")] {
-        match metadata.get(name) {
-            None | Some(Value::Null | Value::String(_)) => {}
-            Some(_) => return Err(Box::new(wrong(path, "must be a text").help("quote it"))),
+        if metadata.field(name).is_some_and(|field| !field.is_null() && field.text().is_none()) {
+            return Err(Box::new(wrong(path, "must be a text").help("quote it")));
         }
     }
     if meta.name.is_empty() {
@@ -148,11 +148,11 @@ fn metadata(mut meta: Meta, value: &Value, source: &Arc<SourceMap>) -> Result<Me
             format!("{:?} is not a legal namespace: lower-case letters, digits and '-'", &*meta.namespace);
         return Err(wrong("metadata.namespace", &message));
     }
-    let labels = texts(metadata, "labels").map_err(|(path, message)| wrong(&path, &message))?;
-    let annotations = texts(metadata, "annotations").map_err(|(path, message)| wrong(&path, &message))?;
-    let created = match metadata.get("creationTimestamp") {
-        None | Some(Value::Null) => None,
-        Some(written) => match written.as_str().and_then(timestamp) {
+    let texts = |field| texts(metadata, field, source).map_err(|(path, why)| wrong(&path, &why));
+    let (labels, annotations) = (texts("labels")?, texts("annotations")?);
+    let created = match metadata.field("creationTimestamp").filter(|c| !c.is_null()) {
+        None => None,
+        Some(written) => match written.text().and_then(timestamp) {
             Some(seconds) => Some(seconds),
             None => {
                 return Err(wrong("metadata.creationTimestamp", "not a time, such as 2026-01-31T12:00:00Z"));
@@ -160,7 +160,7 @@ fn metadata(mut meta: Meta, value: &Value, source: &Arc<SourceMap>) -> Result<Me
         },
     };
     (meta.labels, meta.annotations, meta.created) = (labels, annotations, created);
-    meta.generation = metadata.get("generation").and_then(Value::as_i64);
+    meta.generation = metadata.field("generation").and_then(|g| g.to_value().as_i64());
     if meta.group.is_empty() && &*meta.kind == "Secret" {
         // kubectl's copy of the whole resource, with all that it holds.
         meta.annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
@@ -168,20 +168,29 @@ fn metadata(mut meta: Meta, value: &Value, source: &Arc<SourceMap>) -> Result<Me
     Ok(meta)
 }
 
-fn texts(metadata: &Value, field: &str) -> Result<BTreeMap<String, String>, (String, String)> {
+fn texts(
+    metadata: Tree<'_, '_>,
+    field: &str,
+    source: &SourceMap,
+) -> Result<BTreeMap<String, String>, (String, String)> {
     let path = format!("metadata.{field}");
-    match metadata.get(field) {
-        None | Some(Value::Null) => Ok(BTreeMap::new()),
-        Some(Value::Object(all)) => {
-            let pair = |(key, value): (&String, &Value)| match value {
-                Value::String(text) => Ok((key.clone(), text.clone())),
-                Value::Null => Ok((key.clone(), String::new())),
-                other => Err((format!("{path}.{key}"), format!("must be a text; quote it: \"{other}\""))),
-            };
-            all.iter().map(pair).collect()
-        }
-        Some(_) => Err((path, "must be a mapping of texts".to_owned())),
+    let Some(all) = metadata.field(field).filter(|f| !f.is_null()) else { return Ok(BTreeMap::new()) };
+    if !all.is_map() {
+        return Err((path, "must be a mapping of texts".to_owned()));
     }
+    let pair = |value: Tree<'_, '_>| {
+        let key = value.name().unwrap_or_default().to_owned();
+        match value.text() {
+            Some(text) => Ok((key, text.to_owned())),
+            None if value.is_null() => Ok((key, String::new())),
+            None => {
+                let span = value.span();
+                let written = source.text.get(span.start..span.end).unwrap_or_default();
+                Err((format!("{path}.{key}"), format!("must be a text; quote it: \"{written}\"")))
+            }
+        }
+    };
+    all.children().map(pair).collect()
 }
 
 fn timestamp(text: &str) -> Option<i64> {
@@ -259,7 +268,6 @@ fn did_you_mean<'a>(written: &str, known: impl Iterator<Item = &'a str>) -> Opti
 /// serde's words for what is wrong, in ours.
 pub(super) fn explain(error: FieldError, meta: &Meta, source: &Arc<SourceMap>) -> Finding {
     let FieldError { path, message } = error;
-    // Behind serde's message serde_json adds a place in a text that it has not seen.
     let mut quoted = message.split('`').skip(1).step_by(2);
     let about = |text: String| Finding::error(code::SCHEMA, text).about(meta, source, path.clone());
     if message.starts_with("unknown field") {
@@ -281,97 +289,15 @@ pub(super) fn explain(error: FieldError, meta: &Meta, source: &Arc<SourceMap>) -
     }
     let finding = about(message.clone());
     let wants_text = message.ends_with("expected a string");
-    let got_other = ["invalid type: integer", "invalid type: floating point", "invalid type: boolean"];
-    match got_other.iter().any(|m| message.starts_with(m)) && wants_text {
-        true => finding.help("quote it, so that it is a text"),
-        false => finding,
+    let is = |kind: &str| message.starts_with("invalid type: ") && message.contains(kind);
+    if !wants_text || !(is("integer") || is("floating point") || is("boolean")) {
+        return finding;
     }
-}
-
-/// Reads the text of a MeshConfig: key `mesh` of ConfigMap `istio`.
-///
-/// # Errors
-/// The first thing that is wrong, with its place in the text.
-pub fn mesh_config(text: &str) -> Result<MeshConfig, Box<Finding>> {
-    let mut read = documents("mesh", text, &Limits::default());
-    if let Some(finding) = read.findings.pop() {
-        return Err(Box::new(finding));
+    let written = finding.span.and_then(|span| source.text.get(span.start..span.end)).unwrap_or_default();
+    match written {
+        "" | "true" | "false" => finding.help("quote it, so that it is a text"),
+        // What surprises: `on` and `017` are no texts to Go.
+        written if is("boolean") => finding.help(format!("quote it: to YAML, `{written}` is a boolean")),
+        _ => finding.help("quote it, so that it is a text"),
     }
-    let Some(document) = read.documents.into_iter().next() else { return Ok(MeshConfig::default()) };
-    let meta = Meta { kind: "MeshConfig".into(), ..Meta::default() };
-    from_value_at("", without_nulls(document.value))
-        .map_err(|error| Box::new(explain(error, &meta, &document.source)))
-}
-
-fn without_nulls(value: Value) -> Value {
-    match value {
-        Value::Object(fields) => {
-            let kept = fields.into_iter().filter(|(_, v)| !v.is_null());
-            kept.map(|(k, v)| (k, without_nulls(v))).collect()
-        }
-        Value::Array(items) => items.into_iter().map(without_nulls).collect(),
-        other => other,
-    }
-}
-
-/// Moves a finding about a text inside of a document to the document.
-///
-/// A block scalar's lines stand in the file as they are, but for their indentation; where they do not,
-/// the finding points at the whole.
-pub fn transplant(inner: Finding, meta: &Meta, source: &Arc<SourceMap>, path: &str) -> Finding {
-    let mut finding = inner.clone();
-    let outer = source.locate(path);
-    finding.resource = ResourceKey::of(meta);
-    finding.path = if inner.path.is_empty() { path.to_owned() } else { format!("{path}.{}", inner.path) };
-    finding.source = Some(source.clone());
-    finding.span = outer.map(|outer| inside(&inner, source, outer).unwrap_or(outer));
-    finding
-}
-
-/// Finds the places of a MeshConfig's fields in the ConfigMap that holds its text.
-pub(crate) struct InMeshConfig<'a> {
-    inner: Option<Arc<SourceMap>>,
-    meta: &'a Meta,
-    source: &'a Arc<SourceMap>,
-}
-
-impl<'a> InMeshConfig<'a> {
-    pub(crate) fn new(text: &str, meta: &'a Meta, source: &'a Arc<SourceMap>) -> Self {
-        let read = documents("mesh", text, &Limits::default());
-        Self { inner: read.documents.into_iter().next().map(|d| d.source), meta, source }
-    }
-
-    /// The finding, put where the field stands.
-    pub(crate) fn put(&self, finding: Finding, field: &str) -> Finding {
-        match &self.inner {
-            Some(inner) => {
-                let within = finding.about(&Meta::default(), inner, field);
-                transplant(within, self.meta, self.source, "data.mesh")
-            }
-            None => finding.about(self.meta, self.source, format!("data.mesh.{field}")),
-        }
-    }
-}
-
-fn inside(inner: &Finding, source: &SourceMap, outer: Span) -> Option<Span> {
-    let (span, text) = (inner.span?, &inner.source.as_ref()?.text);
-    let line = text.lines().nth(usize::try_from(span.line).ok()?.checked_sub(1)?)?;
-    let in_line = span.start - (line.as_ptr().addr().checked_sub(text.as_ptr().addr())?);
-    let mut offset = outer.start;
-    // From the block's first line on, the first line that is the inner one but for its indentation.
-    for (number, candidate) in (outer.line..).zip(source.text.get(outer.start..)?.split_inclusive('\n')) {
-        let content = candidate.trim_end();
-        if number >= outer.line + span.line.saturating_sub(1)
-            && !line.trim().is_empty()
-            && content.trim_start() == line.trim()
-        {
-            let indent = content.len() - content.trim_start().len();
-            let inner_indent = line.len() - line.trim_start().len();
-            let start = offset + indent + in_line.checked_sub(inner_indent)?;
-            let column = u32::try_from(source.text.get(offset..start)?.chars().count()).ok()? + 1;
-            return Some(Span { line: number, column, start, end: start + (span.end - span.start) });
-        }
-        offset += candidate.len();
-    }
-    None
 }

@@ -22,6 +22,9 @@ fn marked(finding: &Finding) -> &str {
     &finding.source.as_ref().unwrap().text[span.start..span.end]
 }
 
+mod go;
+mod hostile;
+
 const HEAD: &str = "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata:\n  name: a\nspec:\n";
 
 #[test]
@@ -61,10 +64,10 @@ fn the_items_of_a_list_are_documents() {
 
 #[test]
 fn anchors_aliases_and_merge_keys_are_followed() {
-    let read = read("base: &b {x: 1, y: 2}\nsame: *b\nmore:\n  <<: *b\n  y: 3\n");
+    let read = read("base: &b {x: 1, z: 2}\nsame: *b\nmore:\n  <<: *b\n  z: 3\n");
     let value = &read.documents[0].value;
     assert_eq!(value["same"], value["base"]);
-    assert_eq!(value["more"], serde_json::json!({"y": 3, "x": 1}));
+    assert_eq!(value["more"], serde_json::json!({"z": 3, "x": 1}));
     assert!(read.findings.is_empty());
 }
 

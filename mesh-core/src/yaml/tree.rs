@@ -1,282 +1,238 @@
-//! Parser events to a tree that knows where each of its parts stands.
+//! A document as a tree that knows where each of its parts stands.
+//!
+//! The nodes of a document lie in one list, each before those below it; a part of the tree is a part of the
+//! list. So a document costs no allocation per value, and an alias is a copy of a range.
 
-use super::{Limits, scalar};
+use super::scalar;
 use crate::diagnostic::Span;
+use crate::diagnostic::outline::{Outline, Shape, Writer};
 use serde_json::Value;
-use serde_saphyr::granit_parser::{Event, Marker, Parser, ScalarStyle, Span as EventSpan, Tag, options};
-use std::collections::{BTreeMap, HashSet};
-use std::rc::Rc;
+use std::borrow::Cow;
 
-/// A value and its place.
+/// A value, its name and its place.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) content: Content,
+pub(crate) struct Node<'t> {
+    pub(super) name: Option<Name<'t>>,
+    pub(super) content: Content<'t>,
+    pub(super) span: Span,
+    /// How many nodes it is, with itself.
+    pub(super) size: usize,
+}
+
+/// The name of a field.
+#[derive(Clone, Debug)]
+pub(super) struct Name<'t> {
+    pub(super) text: Cow<'t, str>,
     pub(super) span: Span,
 }
 
+/// What a node holds; what is below it follows it in the list.
 #[derive(Clone, Debug)]
-pub(super) enum Content {
-    Scalar(Value),
-    List(Vec<Node>),
-    Map(Vec<Field>),
+pub(super) enum Content<'t> {
+    Scalar(Scalar<'t>),
+    List,
+    Map,
 }
 
-/// A field of a mapping.
-#[derive(Clone, Debug)]
-pub(super) struct Field {
-    pub(super) name: String,
-    /// Of the name.
-    pub(super) span: Span,
-    pub(super) value: Node,
+/// A value without parts.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Scalar<'t> {
+    Null,
+    Bool(bool),
+    Int(i64),
+    /// Beyond `Int`.
+    Large(u64),
+    Float(f64),
+    Text(Cow<'t, str>),
 }
 
-impl Node {
-    /// A field by name.
-    pub(super) fn field(&self, name: &str) -> Option<&Node> {
-        match &self.content {
-            Content::Map(fields) => fields.iter().find(|f| f.name == name).map(|f| &f.value),
+impl Scalar<'_> {
+    fn to_value(&self) -> Value {
+        match self {
+            Self::Null => Value::Null,
+            Self::Bool(b) => Value::Bool(*b),
+            Self::Int(n) => Value::from(*n),
+            Self::Large(n) => Value::from(*n),
+            Self::Float(n) => Value::from(*n),
+            Self::Text(text) => Value::String(text.clone().into_owned()),
+        }
+    }
+}
+
+/// A node and all that is below it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tree<'a, 't> {
+    node: &'a Node<'t>,
+    below: &'a [Node<'t>],
+}
+
+static NOTHING: Node<'static> =
+    Node { name: None, content: Content::Map, span: Span { line: 0, column: 0, start: 0, end: 0 }, size: 1 };
+
+impl<'a, 't> Tree<'a, 't> {
+    /// A mapping without fields.
+    pub(crate) fn empty() -> Tree<'static, 'static> {
+        Tree { node: &NOTHING, below: &[] }
+    }
+
+    /// The tree that a list of nodes is; `None` of an empty list.
+    pub(super) fn of(nodes: &'a [Node<'t>]) -> Option<Self> {
+        let (node, below) = nodes.split_first()?;
+        Some(Self { node, below })
+    }
+
+    pub(super) fn name(self) -> Option<&'a str> {
+        self.node.name.as_ref().map(|n| &*n.text)
+    }
+
+    pub(super) fn content(self) -> &'a Content<'t> {
+        &self.node.content
+    }
+
+    pub(super) fn span(self) -> Span {
+        self.node.span
+    }
+
+    pub(crate) fn is_map(self) -> bool {
+        matches!(self.node.content, Content::Map)
+    }
+
+    pub(crate) fn is_null(self) -> bool {
+        matches!(self.node.content, Content::Scalar(Scalar::Null))
+    }
+
+    /// The text of a scalar that is one.
+    pub(super) fn text(self) -> Option<&'a str> {
+        match &self.node.content {
+            Content::Scalar(Scalar::Text(text)) => Some(text),
             _ => None,
         }
     }
 
-    fn count(&self) -> usize {
-        1 + match &self.content {
-            Content::Scalar(_) => 0,
-            Content::List(items) => items.iter().map(Node::count).sum(),
-            Content::Map(fields) => fields.iter().map(|f| f.value.count()).sum(),
-        }
+    /// The items of a list or the fields of a mapping.
+    pub(super) fn children(self) -> Children<'a, 't> {
+        Children { rest: self.below }
     }
 
-    fn depth(&self) -> usize {
-        1 + match &self.content {
-            Content::Scalar(_) => 0,
-            Content::List(items) => items.iter().map(Node::depth).max().unwrap_or(0),
-            Content::Map(fields) => fields.iter().map(|f| f.value.depth()).max().unwrap_or(0),
-        }
+    /// The fields of a mapping that are written, with their names: a null is a field that is not written,
+    /// as Kubernetes and protobuf read it.
+    pub(crate) fn fields(self) -> impl Iterator<Item = (&'a str, Self)> {
+        let all = self.is_map().then(|| self.children()).into_iter().flatten();
+        all.filter(|field| !field.is_null()).filter_map(|field| Some((field.name()?, field)))
     }
-}
 
-/// What is wrong with a document, and where.
-pub(super) type Fault = (String, Span);
+    /// A field of a mapping, be it null.
+    pub(crate) fn field(self, name: &str) -> Option<Self> {
+        let all = self.is_map().then(|| self.children()).into_iter().flatten();
+        all.into_iter().find(|field| field.name() == Some(name))
+    }
 
-/// The roots of all documents that can be read, and what is wrong with the others.
-pub(super) fn read(text: &str, limits: &Limits) -> (Vec<Node>, Vec<Fault>) {
-    let options = options! {
-        flow_nesting_limit: limits.depth,
-        block_nesting_limit: limits.depth,
-        // JSON files and long label values exceed YAML's own bound of 1024.
-        simple_key_max_lookahead: 4096,
-        emit_comments: false,
-    };
-    let mut reader = Reader {
-        parser: Parser::new_from_str_with_options(text, options),
-        text,
-        limits: *limits,
-        values: 0,
-        anchors: BTreeMap::new(),
-    };
-    let (mut roots, mut faults) = (Vec::new(), Vec::new());
-    loop {
-        match reader.document() {
-            Ok(Some(root)) => roots.push(root),
-            Ok(None) => break,
-            Err(fault) => {
-                faults.push(fault);
-                // The bound on values is one of the file: reading on would only meet it again.
-                if reader.values > limits.values || !matches!(reader.parser.proceed_next_document(), Ok(true))
-                {
-                    break;
-                }
+    /// How deep it is; a scalar is one deep. Depth is bounded by [`Limits::depth`](super::Limits::depth).
+    pub(super) fn depth(self) -> usize {
+        1 + self.children().map(Tree::depth).max().unwrap_or(0)
+    }
+
+    /// The items of a `List`, and of `List`s in it, or the document itself; nulls are no documents.
+    pub(super) fn documents(self, each: &mut impl FnMut(Self)) {
+        let is_list = self.field("kind").and_then(Self::text).is_some_and(|kind| kind.ends_with("List"));
+        match self.field("items").filter(|_| is_list) {
+            Some(items) if items.is_null() => {}
+            Some(items) if matches!(items.node.content, Content::List) => {
+                items.children().for_each(|item| item.documents(each));
             }
+            _ if self.is_null() => {}
+            _ => each(self),
         }
     }
-    (roots, faults)
-}
 
-struct Reader<'t> {
-    parser: Parser<'t, serde_saphyr::granit_parser::StrInput<'t>>,
-    text: &'t str,
-    limits: Limits,
-    values: usize,
-    anchors: BTreeMap<usize, Rc<Node>>,
-}
-
-impl<'t> Reader<'t> {
-    /// The next document that is not empty.
-    fn document(&mut self) -> Result<Option<Node>, Fault> {
-        self.anchors.clear();
-        loop {
-            let Some((event, span)) = self.next()? else { return Ok(None) };
-            match event {
-                Event::StreamEnd => return Ok(None),
-                Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd => {}
-                other => return self.node(other, span, 0).map(Some),
+    /// The same as JSON.
+    pub(super) fn to_value(self) -> Value {
+        match &self.node.content {
+            Content::Scalar(scalar) => scalar.to_value(),
+            Content::List => self.children().map(Self::to_value).collect(),
+            Content::Map => {
+                let field = |f: Self| (f.name().unwrap_or_default().to_owned(), f.to_value());
+                Value::Object(self.children().map(field).collect())
             }
         }
     }
 
-    fn next(&mut self) -> Result<Option<(Event<'t>, Span)>, Fault> {
-        match self.parser.next_event() {
-            None => Ok(None),
-            Some(Ok((event, span))) => Ok(Some((event, self.span(&span)))),
-            Some(Err(error)) => {
-                let at = self.position(error.marker());
-                Err((sentence(&error.info()), at))
-            }
-        }
+    /// Where its fields stand in the text.
+    pub(super) fn outline(self, text: &str) -> Outline {
+        let mut writer = Writer::new(text, self.span());
+        self.write(&mut writer, false);
+        writer.finish()
     }
 
-    fn required(&mut self, parent: Span) -> Result<(Event<'t>, Span), Fault> {
-        self.next()?.ok_or_else(|| ("the document ends in the middle of this".to_owned(), parent))
-    }
-
-    fn node(&mut self, event: Event<'t>, span: Span, depth: usize) -> Result<Node, Fault> {
-        self.take(1, span)?;
-        if depth >= self.limits.depth {
-            return Err((format!("nested deeper than {} levels", self.limits.depth), span));
-        }
-        let (content, anchor) = match event {
-            Event::Scalar(text, style, anchor, tag) => {
-                (Content::Scalar(scalar_value(&text, style, tag.as_deref(), span)?), anchor)
-            }
-            Event::SequenceStart(_, anchor, tag) => {
-                collection_tag(tag.as_deref(), "seq", span)?;
-                (Content::List(self.list(span, depth)?), anchor)
-            }
-            Event::MappingStart(_, anchor, tag) => {
-                collection_tag(tag.as_deref(), "map", span)?;
-                (Content::Map(self.map(span, depth)?), anchor)
-            }
-            Event::Alias(id) => return self.alias(id, span, depth),
-            other => return Err((format!("unexpected {other:?}"), span)),
+    fn write(self, writer: &mut Writer<'_>, is_field: bool) {
+        let name = self.node.name.as_ref().filter(|_| is_field).map(|n| (&*n.text, n.span));
+        let shape = match self.node.content {
+            Content::Scalar(_) => Shape::Scalar,
+            Content::List => Shape::List,
+            Content::Map => Shape::Map,
         };
-        let node = Node { content, span };
-        if anchor != 0 {
-            // The copy that is kept counts like one that an alias makes.
-            self.take(node.count(), span)?;
-            self.anchors.insert(anchor, Rc::new(node.clone()));
-        }
-        Ok(node)
-    }
-
-    fn alias(&mut self, id: usize, span: Span, depth: usize) -> Result<Node, Fault> {
-        // An anchor is known once its value is complete, so a value cannot hold itself.
-        let Some(target) = self.anchors.get(&id).cloned() else {
-            return Err(("this alias stands inside of the value that it repeats".to_owned(), span));
+        // What a caret under a whole block would hide, one under its name or its first part shows.
+        let stands_for_itself = match name {
+            Some(_) => shape == Shape::Scalar && !self.node.span.is_empty(),
+            None => shape == Shape::Scalar || self.below.is_empty(),
         };
-        self.take(target.count(), span)?;
-        if depth + target.depth() > self.limits.depth {
-            return Err((format!("nested deeper than {} levels", self.limits.depth), span));
-        }
-        Ok(Node { content: target.content.clone(), span })
-    }
-
-    fn take(&mut self, count: usize, span: Span) -> Result<(), Fault> {
-        self.values = self.values.saturating_add(count);
-        if self.values > self.limits.values {
-            let message = format!(
-                "more than {} values in one file, with those that aliases repeat",
-                self.limits.values
-            );
-            return Err((message, span));
-        }
-        Ok(())
-    }
-
-    fn list(&mut self, span: Span, depth: usize) -> Result<Vec<Node>, Fault> {
-        let mut items = Vec::new();
-        loop {
-            match self.required(span)? {
-                (Event::SequenceEnd, _) => return Ok(items),
-                (event, at) => items.push(self.node(event, at, depth + 1)?),
-            }
-        }
-    }
-
-    fn map(&mut self, span: Span, depth: usize) -> Result<Vec<Field>, Fault> {
-        let mut fields: Vec<Field> = Vec::new();
-        let mut merged: Vec<Field> = Vec::new();
-        let mut seen = HashSet::new();
-        loop {
-            let (name, key_span, is_merge) = match self.required(span)? {
-                (Event::MappingEnd, _) => break,
-                (Event::Scalar(text, style, _, _), at) => {
-                    (text.into_owned(), at, style == ScalarStyle::Plain)
-                }
-                (_, at) => return Err(("a field's name must be a text".to_owned(), at)),
-            };
-            let (event, at) = self.required(key_span)?;
-            let value = self.node(event, at, depth + 1)?;
-            if is_merge && name == "<<" {
-                merge(value, key_span, &mut merged)?;
-                continue;
-            }
-            if !seen.insert(name.clone()) {
-                return Err((format!("`{name}` is written twice in the same mapping"), key_span));
-            }
-            fields.push(Field { name, span: key_span, value });
-        }
-        // What is written beats what is merged, and an earlier merge beats a later one.
-        for field in merged {
-            if seen.insert(field.name.clone()) {
-                fields.push(field);
-            }
-        }
-        Ok(fields)
-    }
-
-    fn span(&self, span: &EventSpan) -> Span {
-        let start = self.position(&span.start);
-        let end = span.end.byte_offset().unwrap_or(start.start).max(start.start);
-        // A block scalar's and a plain scalar's end may lie behind blanks and line ends.
-        let written = self.text.get(start.start..end).unwrap_or_default().trim_end().len();
-        Span { end: start.start + written, ..start }
-    }
-
-    fn position(&self, at: &Marker) -> Span {
-        let start = at.byte_offset().unwrap_or(0).min(self.text.len());
-        let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        Span { line: narrow(at.line()), column: narrow(at.col()).saturating_add(1), start, end: start }
+        let is_map = shape == Shape::Map;
+        writer.node(name, stands_for_itself.then_some(self.node.span), shape, |writer| {
+            // Backwards, as the writer wants it.
+            let children: Vec<Self> = self.children().collect();
+            children.into_iter().rev().for_each(|child| child.write(writer, is_map));
+        });
     }
 }
 
-fn merge(value: Node, span: Span, into: &mut Vec<Field>) -> Result<(), Fault> {
-    match value.content {
-        Content::Map(fields) => into.extend(fields),
-        Content::List(items) => {
-            for item in items {
-                match item.content {
-                    Content::Map(fields) => into.extend(fields),
-                    _ => return Err(("`<<` merges mappings only".to_owned(), item.span)),
-                }
-            }
-        }
-        Content::Scalar(_) => return Err(("`<<` merges mappings only".to_owned(), span)),
-    }
-    Ok(())
+/// The trees below a tree.
+#[derive(Clone, Debug)]
+pub(super) struct Children<'a, 't> {
+    rest: &'a [Node<'t>],
 }
 
-fn scalar_value(text: &str, style: ScalarStyle, tag: Option<&Tag>, span: Span) -> Result<Value, Fault> {
-    match tag {
-        None if style == ScalarStyle::Plain => Ok(scalar::plain(text)),
-        None => Ok(Value::String(text.to_owned())),
-        Some(tag) => tag
-            .core_suffix()
-            .and_then(|suffix| scalar::tagged(suffix, text))
-            .ok_or_else(|| (format!("this is not a {}", tag.original()), span)),
+impl<'a, 't> Iterator for Children<'a, 't> {
+    type Item = Tree<'a, 't>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (nodes, rest) = self.rest.split_at_checked(self.rest.first()?.size)?;
+        self.rest = rest;
+        Tree::of(nodes)
     }
 }
 
-fn collection_tag(tag: Option<&Tag>, want: &str, span: Span) -> Result<(), Fault> {
-    match tag {
-        Some(tag) if tag.core_suffix() != Some(want) => {
-            Err((format!("the tag {} is not one that a resource may have", tag.original()), span))
-        }
-        _ => Ok(()),
+/// The nodes of a JSON value, which stands nowhere.
+pub(crate) fn of_value(value: &Value) -> Vec<Node<'_>> {
+    let mut nodes = Vec::new();
+    push_value(value, None, &mut nodes);
+    nodes
+}
+
+/// As deep as the value; whoever made it has bounded that.
+fn push_value<'v>(value: &'v Value, name: Option<&'v str>, into: &mut Vec<Node<'v>>) {
+    let at = into.len();
+    let content = match value {
+        Value::Null => Content::Scalar(Scalar::Null),
+        Value::Bool(b) => Content::Scalar(Scalar::Bool(*b)),
+        Value::Number(n) => Content::Scalar(scalar::of_number(n)),
+        Value::String(text) => Content::Scalar(Scalar::Text(text.into())),
+        Value::Array(_) => Content::List,
+        Value::Object(_) => Content::Map,
+    };
+    let name = name.map(|text| Name { text: text.into(), span: Span::default() });
+    into.push(Node { name, content, span: Span::default(), size: 1 });
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| push_value(item, None, into)),
+        Value::Object(fields) => fields.iter().for_each(|(name, value)| push_value(value, Some(name), into)),
+        _ => {}
+    }
+    let size = into.len() - at;
+    if let Some(node) = into.get_mut(at) {
+        node.size = size;
     }
 }
 
-/// The parser's messages begin and end as theirs do; ours begin small and end without a full stop.
-fn sentence(message: &str) -> String {
-    message.trim().trim_end_matches('.').to_owned()
+/// The nodes as a tree.
+pub(crate) fn root<'a, 't>(nodes: &'a [Node<'t>]) -> Tree<'a, 't> {
+    Tree::of(nodes).unwrap_or(Tree { node: &NOTHING, below: &[] })
 }

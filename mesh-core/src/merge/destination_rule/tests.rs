@@ -81,12 +81,12 @@ fn a_rule_that_selects_the_caller_stands_alone_before_those_without_a_selector()
         rule("shop/all@1", ", subsets: [{name: v1}]"),
         rule("shop/own@2", ", workloadSelector: {matchLabels: {app: x}}"),
         rule("shop/same@3", ", workloadSelector: {matchLabels: {app: x}}"),
-        rule("shop/other@0", ", workloadSelector: {matchLabels: {app: y}}"),
+        rule("shop/other@0", ", workloadSelector: {matchLabels: {app: z}}"),
     ];
     let world = of(&texts);
     assert_eq!(rules(&world, "shop", "x"), ["shop/own", "shop/same"]);
-    assert_eq!(rules(&world, "shop", "y"), ["shop/other"]);
-    assert_eq!(rules(&world, "shop", "z"), ["shop/all"]);
+    assert_eq!(rules(&world, "shop", "z"), ["shop/other"]);
+    assert_eq!(rules(&world, "shop", "w"), ["shop/all"]);
     // A selector is about its own namespace.
     assert_eq!(rules(&of(&texts[1..]), "bank", "x"), Vec::<String>::new());
 }
@@ -98,13 +98,13 @@ fn a_rule_of_the_namespace_alone_is_merged_into_those_with_selectors() {
         rule("shop/all", ", exportTo: ['.'], subsets: [{name: v1}]"),
     ];
     assert_eq!(rules(&of(&texts), "shop", "x"), ["shop/own", "shop/all"]);
-    assert_eq!(rules(&of(&texts), "shop", "y"), ["shop/all"]);
+    assert_eq!(rules(&of(&texts), "shop", "z"), ["shop/all"]);
 }
 
 #[test]
 fn a_place_with_nothing_but_selectors_that_do_not_match_decides_that_there_is_no_rule() {
     let texts = [rule("shop/own", ", workloadSelector: {matchLabels: {app: x}}"), rule("far/theirs", "")];
-    assert_eq!(rules(&of(&texts), "shop", "y"), Vec::<String>::new());
+    assert_eq!(rules(&of(&texts), "shop", "z"), Vec::<String>::new());
 }
 
 #[test]

@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn changes_are_put_over_each_other_metric_by_metric_and_label_by_label() {
-        let wide = "{overrides: [{match: {metric: REQUEST_COUNT}, tagOverrides: {a: {value: x}, b: {value: y}}}], reportingInterval: 5s}";
+        let wide = "{overrides: [{match: {metric: REQUEST_COUNT}, tagOverrides: {a: {value: x}, b: {value: z}}}], reportingInterval: 5s}";
         let narrow = "{overrides: [{match: {metric: REQUEST_COUNT, mode: SERVER}, disabled: true, tagOverrides: {b: {operation: REMOVE}}}]}";
         measured(&[wide, narrow], |m| {
             let d = &m["d"];

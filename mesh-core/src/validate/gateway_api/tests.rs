@@ -106,7 +106,7 @@ fn a_filters_border_cases_pass() {
 #[test]
 fn grants_and_policies_of_backends_pass_at_the_border() {
     passes("ReferenceGrant", "{from: [{group: '', kind: A, namespace: a}], to: [{group: '', kind: Secret}]}");
-    let target = "{group: '', kind: Service, name: a, sectionName: x}, {group: '', kind: Service, name: a, sectionName: y}";
+    let target = "{group: '', kind: Service, name: a, sectionName: x}, {group: '', kind: Service, name: a, sectionName: z}";
     for validation in [
         "{hostname: a.b, wellKnownCACertificates: System}",
         "{hostname: a, caCertificateRefs: [{group: '', kind: ConfigMap, name: a}]}",

@@ -72,14 +72,14 @@ fn the_status_of_each_resource_says_what_became_of_it() {
         ]
     );
     let bad =
-        [route("a", "v2").replace("http:", "htpp:"), route("n", "v1").replace("http:", "htpp:")].concat();
+        [route("a", "v2").replace("http:", "htpp:"), route("c", "v1").replace("http:", "htpp:")].concat();
     let edited = [bad, route("b", "v1")].concat();
     let loaded = many.step(&[("1.yaml", Some(&edited)), ("3.yaml", Some(&route("b", "v3")))]);
     assert_eq!(
         told(&loaded.status),
         [
             "a at 1.yaml:1 is refused; the last good version, of version 1, stays in force",
-            "n at 1.yaml:10 is refused; nothing of it is in force",
+            "c at 1.yaml:10 is refused; nothing of it is in force",
             // It moved and says what it said: so it is in force for as long as before.
             "b at 1.yaml:19 is in force since version 1",
             "w at 2.yaml:1 is in force since version 1, with warnings",

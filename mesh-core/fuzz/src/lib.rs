@@ -1,0 +1,3 @@
+//! Fuzz targets for every parser of mesh-core. `run.sh` runs them.
+
+pub mod targets;

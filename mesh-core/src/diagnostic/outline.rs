@@ -1,0 +1,299 @@
+//! Where each field of a document stands, in a few bytes per field.
+//!
+//! ```text
+//! tree of a document ─[Writer]─▶ Outline ─▶ a field's span, when something is to be said about it
+//! ```
+//!
+//! Every resource keeps its outline for as long as it lives, and few are ever asked. So it is one run of
+//! bytes: the fields in the order of the text, each with its place relative to the document and the length
+//! of what is below it. A look-up walks down from the root and skips what is beside its way.
+
+use super::Span;
+
+/// The places of a document's fields. Empty where a text has none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Outline {
+    bytes: Box<[u8]>,
+    start: usize,
+    line: u32,
+}
+
+/// What a path led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Of the value, or where that is a whole block, of what names or begins it.
+    pub(crate) span: Span,
+    /// Of the field's name; list items have none.
+    pub(crate) key: Option<Span>,
+    /// Whether it is the path's own field rather than a parent of it.
+    pub(crate) is_exact: bool,
+}
+
+/// What a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Scalar,
+    List,
+    Map,
+}
+
+const SHAPE: u8 = 0b0000_0011;
+const HAS_MARK: u8 = 0b0000_0100;
+const NAME: u8 = 0b0001_1000;
+/// The text at the name's place is the name.
+const NAME_AS_WRITTEN: u8 = 0b0000_1000;
+/// The text at the name's place is the name in quotes.
+const NAME_IN_QUOTES: u8 = 0b0001_0000;
+/// The name follows, since the text says it otherwise.
+const NAME_INLINE: u8 = 0b0001_1000;
+
+/// Writes an outline from its end to its beginning, so that the length of what is below a node is known
+/// when the node is written.
+#[derive(Debug)]
+pub(crate) struct Writer<'t> {
+    text: &'t str,
+    reversed: Vec<u8>,
+    start: usize,
+    line: u32,
+}
+
+impl<'t> Writer<'t> {
+    /// For a document of `text` whose root stands at `root`.
+    pub(crate) fn new(text: &'t str, root: Span) -> Self {
+        Self { text, reversed: Vec::new(), start: root.start, line: root.line }
+    }
+
+    /// Writes a node. `children` writes those below it, the last one first.
+    pub(crate) fn node(
+        &mut self,
+        name: Option<(&str, Span)>,
+        mark: Option<Span>,
+        shape: Shape,
+        children: impl FnOnce(&mut Self),
+    ) {
+        let end = self.reversed.len();
+        children(self);
+        let mut header = match shape {
+            Shape::Scalar => 0,
+            Shape::List => 1,
+            Shape::Map => 2,
+        };
+        if shape != Shape::Scalar {
+            self.number(self.reversed.len() - end);
+        }
+        if let Some(mark) = mark {
+            header |= HAS_MARK;
+            self.span(mark);
+        }
+        if let Some((name, span)) = name {
+            let written = self.text.get(span.start..span.end).unwrap_or_default();
+            if written == name {
+                header |= NAME_AS_WRITTEN;
+            } else if unquoted(written) == Some(name) {
+                header |= NAME_IN_QUOTES;
+            } else {
+                header |= NAME_INLINE;
+                self.reversed.extend(name.bytes().rev());
+                self.number(name.len());
+            }
+            self.span(span);
+        }
+        self.reversed.push(header);
+    }
+
+    /// The outline, once the root is written.
+    pub(crate) fn finish(mut self) -> Outline {
+        self.reversed.reverse();
+        Outline { bytes: self.reversed.into(), start: self.start, line: self.line }
+    }
+
+    fn span(&mut self, span: Span) {
+        self.number(span.end.saturating_sub(span.start));
+        self.number(span.column.try_into().unwrap_or(usize::MAX));
+        self.signed(i64::from(span.line) - i64::from(self.line));
+        // A text's length is within i64 on every machine that can hold it.
+        let signed = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        self.signed(signed(span.start) - signed(self.start));
+    }
+
+    /// Seven bits a byte, the lowest first; all but the last have the eighth bit.
+    fn number(&mut self, n: usize) {
+        let from = self.reversed.len();
+        let mut rest = n as u64;
+        loop {
+            let [low, ..] = rest.to_le_bytes();
+            rest >>= 7;
+            if rest == 0 {
+                self.reversed.push(low & 0x7f);
+                break;
+            }
+            self.reversed.push(low | 0x80);
+        }
+        if let Some(written) = self.reversed.get_mut(from..) {
+            written.reverse();
+        }
+    }
+
+    fn signed(&mut self, n: i64) {
+        let folded = n.unsigned_abs() << 1 | u64::from(n < 0);
+        self.number(usize::try_from(folded).unwrap_or(usize::MAX));
+    }
+}
+
+fn unquoted(written: &str) -> Option<&str> {
+    let inner = |quote| written.strip_prefix(quote)?.strip_suffix(quote);
+    inner('"').or_else(|| inner('\''))
+}
+
+impl Outline {
+    /// The field of a path, or its nearest parent that is written; `None` where there are no fields at all.
+    pub(crate) fn find(&self, text: &str, path: &str) -> Option<Place> {
+        let mut walk = Walk { outline: self, text, whole: path.len(), best: None };
+        let mut root = Cursor { bytes: &self.bytes };
+        let node = walk.outline.node(&mut root, text)?;
+        walk.descend(&node, path)?;
+        walk.best.map(|(_, place)| place)
+    }
+
+    fn node<'o>(&self, cursor: &mut Cursor<'o>, text: &'o str) -> Option<Node<'o>> {
+        let header = cursor.byte()?;
+        let mut name = None;
+        if header & NAME != 0 {
+            let span = self.span(cursor)?;
+            let written = text.get(span.start..span.end);
+            let said = match header & NAME {
+                NAME_AS_WRITTEN => written?,
+                NAME_IN_QUOTES => unquoted(written?)?,
+                _ => {
+                    let length = cursor.number()?;
+                    std::str::from_utf8(cursor.take(length)?).ok()?
+                }
+            };
+            name = Some((said, span));
+        }
+        let mark = if header & HAS_MARK == 0 { None } else { Some(self.span(cursor)?) };
+        let below = match header & SHAPE {
+            0 => &[],
+            _ => {
+                let length = cursor.number()?;
+                cursor.take(length)?
+            }
+        };
+        Some(Node { name, mark, is_list: header & SHAPE == 1, below: Cursor { bytes: below } })
+    }
+
+    fn span(&self, cursor: &mut Cursor<'_>) -> Option<Span> {
+        let start = self.start.checked_add_signed(isize::try_from(cursor.signed()?).ok()?)?;
+        let line = self.line.checked_add_signed(i32::try_from(cursor.signed()?).ok()?)?;
+        let column = u32::try_from(cursor.number()?).ok()?;
+        let end = start.checked_add(cursor.number()?)?;
+        Some(Span { line, column, start, end })
+    }
+
+    /// What a caret can show of a node: a scalar as a whole, of all else the first name.
+    fn mark(&self, node: &Node<'_>, text: &str) -> Option<Span> {
+        let mut below = node.below;
+        match (node.mark, self.node(&mut below, text)) {
+            (Some(mark), _) => Some(mark),
+            (None, Some(first)) => match first.name {
+                Some((_, span)) => Some(span),
+                None => self.mark(&first, text),
+            },
+            (None, None) => None,
+        }
+    }
+}
+
+struct Node<'o> {
+    name: Option<(&'o str, Span)>,
+    mark: Option<Span>,
+    is_list: bool,
+    below: Cursor<'o>,
+}
+
+/// One look-up. No node is visited twice: the names above a node say how much of the path is left at it.
+struct Walk<'o> {
+    outline: &'o Outline,
+    text: &'o str,
+    whole: usize,
+    best: Option<(usize, Place)>,
+}
+
+impl<'o> Walk<'o> {
+    /// Looks for `rest` below a node. Names may hold dots, so that more than one may fit.
+    fn descend(&mut self, node: &Node<'o>, rest: &str) -> Option<()> {
+        let at = self.whole - rest.len();
+        if self.best.is_none_or(|(best, _)| at > best) {
+            let span = match (node.mark, node.name) {
+                (None, Some((_, span))) => span,
+                _ => self.outline.mark(node, self.text)?,
+            };
+            let key = node.name.map(|(_, span)| span);
+            self.best = Some((at, Place { span, key, is_exact: rest.is_empty() }));
+        }
+        if rest.is_empty() {
+            return Some(());
+        }
+        let mut below = node.below;
+        if node.is_list {
+            let (index, rest) = rest.strip_prefix('[')?.split_once(']')?;
+            let mut skip: usize = index.parse().ok()?;
+            while let Some(child) = self.outline.node(&mut below, self.text) {
+                if skip == 0 {
+                    return self.descend(&child, rest);
+                }
+                skip -= 1;
+            }
+            return Some(());
+        }
+        // Behind an index or a name comes a point; the root's fields have none before them.
+        let rest = if at == 0 { rest } else { rest.strip_prefix('.')? };
+        while let Some(child) = self.outline.node(&mut below, self.text) {
+            let left = child.name.and_then(|(name, _)| rest.strip_prefix(name));
+            if let Some(left) = left.filter(|left| left.is_empty() || left.starts_with(['.', '['])) {
+                self.descend(&child, left);
+                if self.best.is_some_and(|(_, place)| place.is_exact) {
+                    break;
+                }
+            }
+        }
+        Some(())
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Cursor<'o> {
+    bytes: &'o [u8],
+}
+
+impl<'o> Cursor<'o> {
+    fn byte(&mut self) -> Option<u8> {
+        let (first, rest) = self.bytes.split_first()?;
+        self.bytes = rest;
+        Some(*first)
+    }
+
+    fn take(&mut self, length: usize) -> Option<&'o [u8]> {
+        let (taken, rest) = self.bytes.split_at_checked(length)?;
+        self.bytes = rest;
+        Some(taken)
+    }
+
+    fn number(&mut self) -> Option<usize> {
+        let (mut out, mut shift) = (0_u64, 0_u32);
+        loop {
+            let byte = self.byte()?;
+            out |= u64::from(byte & 0x7f).checked_shl(shift)?;
+            if byte & 0x80 == 0 {
+                return usize::try_from(out).ok();
+            }
+            shift += 7;
+        }
+    }
+
+    fn signed(&mut self) -> Option<i64> {
+        let folded = self.number()? as u64;
+        let size = i64::try_from(folded >> 1).ok()?;
+        Some(if folded & 1 == 0 { size } else { -size })
+    }
+}
