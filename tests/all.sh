@@ -17,7 +17,7 @@ case "${1:-}" in
 esac
 
 peers=(envoy grpc curl h2load prometheus)
-without=",${MESH_WITHOUT:-},"
+without=",$(tr -s ', ' , <<<"${MESH_WITHOUT:-}"),"
 left_out=()
 features=()
 target=${CARGO_TARGET_DIR:-target}
@@ -27,7 +27,7 @@ wanted() {
   [[ $without != *",$1,"* ]]
 }
 
-for name in $(tr , " " <<<"${MESH_WITHOUT:-}"); do
+for name in $(tr , " " <<<"$without"); do
   [[ " ${peers[*]} " == *" $name "* ]] || {
     echo "error: MESH_WITHOUT names '$name'; the peers are: ${peers[*]}" >&2
     exit 2

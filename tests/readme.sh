@@ -57,6 +57,17 @@ for file in "${files[@]}"; do [[ ! -e $file ]] || fail "$file is in the way"; do
 # Built first, so that what is waited for below is the programs and not the compiler.
 cargo build --release --locked -q --bin bookinfo --bin meshctl --bin embedded-client --bin control-plane --bin proxy
 
+# The mistake that it shows, made anew: each line of the answer stands in the README.
+mistake=$(mktemp -d)
+trap 'rm -rf "$mistake"; cleanup' EXIT
+cp -r examples/bookinfo/config "$mistake/config"
+sed -i '0,/weight: 90/s//wieght: 90/' "$mistake/config/reviews.yaml"
+meshctl=${CARGO_TARGET_DIR:-$PWD/target}/release/meshctl
+said=$(cd "$mistake" && "$meshctl" validate config/reviews.yaml 2>&1) && fail "a misspelled field is not refused"
+while IFS= read -r line; do
+  grep -qxF -- "$line" README.md || fail "of a misspelled field meshctl says, and the README does not: $line"
+done < <(sed '/^$/,$d' <<<"$said")
+
 start 1 answers http://127.1.0.100:8080/productpage
 calls=$(bash -c "$(block 3)")
 [[ $(grep -c '^200 OK {' <<<"$calls") == 10 ]] || fail "embedded-client did not get ten reviews: $calls"
