@@ -273,10 +273,12 @@ fn every_field_of_the_other_kinds_is_known() {
             "vmConfig": {"env": [{"name": "A", "valueFrom": "HOST"}, {"name": "B", "value": "b"}]}}),
     )
     .unwrap();
-    for code in [json!({"lua": {"inlineCode": "x"}}), json!({"wasm": {"url": "oci://x", "sha256": "x",
+    for code in [
+        json!({"lua": {"inlineCode": "x"}}),
+        json!({"wasm": {"url": "oci://x", "sha256": "x",
         "imagePullPolicy": "IfNotPresent", "imagePullSecret": "x", "pluginConfig": {}, "pluginName": "n",
-        "failStrategy": "FAIL_RELOAD", "type": "NETWORK", "vmConfig": {"env": []}, "verificationKey": "k"}})]
-    {
+        "failStrategy": "FAIL_RELOAD", "type": "NETWORK", "vmConfig": {"env": []}, "verificationKey": "k"}}),
+    ] {
         let mut spec = json!({"selector": {}, "targetRefs": [], "phase": "STATS", "priority": -1,
             "match": [{"mode": "UNDEFINED"}]});
         spec.as_object_mut().unwrap().extend(code.as_object().unwrap().clone());
