@@ -19,7 +19,7 @@
 //! | `IST0104`, `IST0105`, `IST0114`, `IST0115`, `IST0117`, `IST0120`, `IST0121`, `IST0124`, `IST0172` | retired or never given |
 //! | `IST0122` | a regular expression that cannot be read is an error of the field: `IST0106` |
 //! | `IST0126` | which clusters there are is known to a running control plane alone |
-//! | `IST0133` | a warning of validation is an `IST0106` at level warning |
+//! | `IST0002`, `IST0130`, `IST0131`, `IST0133` | validation says it, of one resource alone |
 //! | `IST0136` | `istioctl` gives it no more |
 //! | `IST0139`, `IST0141`, `IST0142`, `IST0148`, `IST0163`, `IST0164`, `IST0168`, `IST0169` | about an installation of Istio in a cluster |
 //! | `IST0140` | never implemented |
@@ -34,7 +34,6 @@ mod annotation;
 mod budget;
 mod calls;
 mod context;
-mod deprecated;
 mod destination_rule;
 mod envoy_filter;
 mod gateway;
@@ -117,7 +116,6 @@ pub const ANALYZERS: &[Analyzer] = &[
         kinds: &[VS, GATEWAY, AUTHORIZATION, SIDECAR, SERVICE, ENTRY, POD, WORKLOAD, GROUP, MESH],
         run: budget::chains,
     },
-    Analyzer { name: "deprecated", codes: &[code::DEPRECATED], kinds: &[VS], run: deprecated::fields },
     Analyzer {
         name: "destinationrule.host",
         codes: &[code::UNKNOWN_RULE_HOST],
@@ -298,12 +296,6 @@ pub const ANALYZERS: &[Analyzer] = &[
         codes: &[code::SHADOWED_ROUTE],
         kinds: &[VS],
         run: routes::across,
-    },
-    Analyzer {
-        name: "virtualservice.unreachable",
-        codes: &[code::UNREACHABLE_RULE, code::INEFFECTIVE_MATCH],
-        kinds: &[VS],
-        run: routes::unreachable,
     },
 ];
 

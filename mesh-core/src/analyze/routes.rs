@@ -1,5 +1,5 @@
-//! Routes that get no request: matches that an earlier one takes whole, in the same VirtualService or in
-//! another one of the same gateway and host.
+//! Routes that get no request: matches that an earlier one takes whole in another VirtualService of the same gateway
+//! and host. Those of the same VirtualService are validation's to say.
 //!
 //! A match is a set of conditions. It is taken by an earlier one if each condition of that one follows from
 //! one of its own: the same condition, or a path below a prefix. What does not follow this way is not said,
@@ -8,7 +8,7 @@
 use super::context::{Context, GatewayName, Spot, beside, say};
 use crate::api::Resource;
 use crate::api::networking::VirtualService;
-use crate::api::networking::virtual_service::{HttpMatch, HttpRoute};
+use crate::api::networking::virtual_service::HttpMatch;
 use crate::api::value::StringMatch;
 use crate::diagnostic::{Findings, code};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -113,55 +113,6 @@ impl<T: Clone> Seen<T> {
             Some(key) => self.by_condition.entry(key).or_default().push((conditions, what)),
             None => self.everything = self.everything.take().or(Some(what)),
         }
-    }
-}
-
-/// Rules and matches that earlier ones of the same VirtualService take whole.
-pub(super) fn unreachable(ctx: &Context<'_>, out: &mut Findings) {
-    for routing in &ctx.routings {
-        let mut seen = Seen::new();
-        for (h, rule) in routing.of.spec.http.iter().enumerate() {
-            // What comes after a rule without a match is validation's to say.
-            if rule.r#match.is_empty() {
-                break;
-            }
-            in_rule(routing.of, h, rule, &mut seen, out);
-        }
-    }
-}
-
-fn in_rule(
-    of: &Resource<VirtualService>,
-    h: usize,
-    rule: &HttpRoute,
-    seen: &mut Seen<(usize, usize)>,
-    out: &mut Findings,
-) {
-    let mut taken: Vec<(usize, (usize, usize))> = Vec::new();
-    for (m, wanted) in rule.r#match.iter().enumerate() {
-        let conditions = conditions(wanted);
-        match seen.taken_by(&conditions) {
-            Some(by) => taken.push((m, *by)),
-            // What a delegate does not match goes on to the next rule.
-            None if rule.delegate.is_some() => {}
-            None => seen.add(conditions, (h, m)),
-        }
-    }
-    let path = |(h, m): (usize, usize)| format!("spec.http[{h}].match[{m}]");
-    let by_others = taken.iter().all(|(_, by)| by.0 != h);
-    if taken.len() == rule.r#match.len() && by_others {
-        let mut takers: Vec<String> = taken.iter().map(|(_, by)| format!("`{}`", path(*by))).collect();
-        takers.dedup();
-        let (is, it) = if takers.len() == 1 { ("takes", "it") } else { ("take", "them") };
-        let message = format!("rule {h} is never reached: {} {is} its requests first", takers.join(", "));
-        let help = format!("put this rule before {it}, or take it out");
-        out.push(say(code::UNREACHABLE_RULE, message).at(of, format!("spec.http[{h}]")).help(help));
-        return;
-    }
-    for (m, by) in taken {
-        let message = format!("this match is never reached: `{}` takes its requests first", path(by));
-        let help = "take it out, or make the earlier one narrower";
-        out.push(say(code::INEFFECTIVE_MATCH, message).at(of, path((h, m))).help(help));
     }
 }
 

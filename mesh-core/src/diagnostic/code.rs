@@ -69,6 +69,8 @@ pub const UNREACHABLE_RULE: &str = "IST0130";
 pub const INEFFECTIVE_MATCH: &str = "IST0131";
 /// `VirtualServiceHostNotFoundInGateway`: no host of a VirtualService is one of its gateway's.
 pub const HOST_NOT_IN_GATEWAY: &str = "IST0132";
+/// `SchemaWarning`: a field that validation accepts, and that may not work as meant.
+pub const SCHEMA_WARNING: &str = "IST0133";
 /// `ServiceEntryAddressesRequired`: a TCP port of a ServiceEntry without addresses.
 pub const ADDRESSES_REQUIRED: &str = "IST0134";
 /// `DeprecatedAnnotation`: an annotation that is deprecated.
@@ -263,6 +265,12 @@ pub const CODES: &[Code] = &[
         "VirtualServiceHostNotFoundInGateway",
         Level::Warning,
         "no host of a VirtualService is one of its gateway's",
+    ),
+    of(
+        SCHEMA_WARNING,
+        "SchemaWarning",
+        Level::Warning,
+        "a field that validation accepts, and that may not work as meant",
     ),
     of(
         ADDRESSES_REQUIRED,

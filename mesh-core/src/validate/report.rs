@@ -48,14 +48,37 @@ impl<'a> Report<'a> {
 
     /// As [`warn`](Self::warn), about the field as a whole rather than its value.
     pub(super) fn warn_key(&mut self, path: &str, message: impl Into<String>, help: impl Into<String>) {
-        let finding = Finding::warning(code::SCHEMA, message).about(self.meta, self.source, path);
-        self.push(finding.at_key().help(help));
+        self.warn_as(code::SCHEMA_WARNING, path, message, |finding| finding.at_key().help(help));
+    }
+
+    /// A field that has a newer form.
+    pub(super) fn deprecated(&mut self, path: &str, message: impl Into<String>, help: impl Into<String>) {
+        self.warn_as(code::DEPRECATED, path, message, |finding| finding.at_key().help(help));
+    }
+
+    /// A rule that no request reaches, as a whole.
+    pub(super) fn unreachable(&mut self, path: &str, message: impl Into<String>, help: impl Into<String>) {
+        self.warn_as(code::UNREACHABLE_RULE, path, message, |finding| finding.help(help));
+    }
+
+    /// A match that no request reaches, of a rule that is reached.
+    pub(super) fn ineffective(&mut self, path: &str, message: impl Into<String>, help: impl Into<String>) {
+        self.warn_as(code::INEFFECTIVE_MATCH, path, message, |finding| finding.help(help));
+    }
+
+    fn warn_as(
+        &mut self,
+        code: &'static str,
+        path: &str,
+        message: impl Into<String>,
+        more: impl FnOnce(Finding) -> Finding,
+    ) {
+        self.push(more(Finding::warning(code, message).about(self.meta, self.source, path)));
     }
 
     /// A field that works, perhaps not as meant.
     pub(super) fn warn(&mut self, path: &str, message: impl Into<String>, help: impl Into<String>) {
-        let finding = Finding::warning(code::SCHEMA, message).about(self.meta, self.source, path);
-        self.push(finding.help(help));
+        self.warn_as(code::SCHEMA_WARNING, path, message, |finding| finding.help(help));
     }
 
     /// Whether a field is written, be it empty.

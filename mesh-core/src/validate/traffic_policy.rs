@@ -163,7 +163,7 @@ fn outlier_detection(outlier: Option<&OutlierDetection>, path: &str, report: &mu
     report.not_negative(&deprecated, outlier.consecutive_errors);
     if outlier.consecutive_errors.is_some_and(|n| n > 0) {
         let help = "write consecutiveGatewayErrors or consecutive5xxErrors";
-        report.warn_key(&deprecated, "`consecutiveErrors` is deprecated", help);
+        report.deprecated(&deprecated, "`consecutiveErrors` is deprecated", help);
     }
     let split = outlier.split_external_local_origin_errors == Some(true);
     if outlier.consecutive_local_origin_failures.is_some_and(|n| n > 0) && !split {

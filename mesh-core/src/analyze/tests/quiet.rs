@@ -44,45 +44,6 @@ fn a_group_of_workloads_that_are_yet_to_come_is_enough() {
     assert!(said(&text).is_empty());
 }
 
-fn routes(matches: &[&str]) -> Vec<String> {
-    let rules: Vec<String> =
-        matches.iter().map(|m| format!("{{match: [{m}], directResponse: {{status: 200}}}}")).collect();
-    said(&format!(
-        "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: a}}\n\
-         spec: {{hosts: [a.example.com], http: [{}]}}\n",
-        rules.join(", ")
-    ))
-}
-
-#[test]
-fn a_match_is_unreachable_only_where_all_of_its_requests_are_taken() {
-    for open in [
-        ["{uri: {prefix: /a/b}}", "{uri: {prefix: /a}}"],
-        ["{uri: {exact: /a}}", "{uri: {prefix: /a}}"],
-        ["{uri: {prefix: /a}, method: {exact: GET}}", "{uri: {prefix: /a/b}}"],
-        ["{uri: {prefix: /a}}", "{uri: {prefix: /A}}"],
-        ["{uri: {exact: /a}}", "{uri: {exact: /A}, ignoreUriCase: true}"],
-        ["{uri: {exact: /a}, headers: {x: {exact: '1'}}}", "{uri: {exact: /a}, headers: {x: {exact: '2'}}}"],
-        ["{port: 80}", "{port: 81}"],
-        ["{sourceLabels: {app: b}}", "{uri: {exact: /a}}"],
-        ["{queryParams: {A: {exact: x}}}", "{queryParams: {a: {exact: x}}}"],
-    ] {
-        assert!(routes(&open).is_empty(), "{open:?}: {:?}", routes(&open));
-    }
-    for taken in [
-        ["{uri: {prefix: /a}}", "{uri: {prefix: /a/b}, method: {exact: GET}}"],
-        ["{uri: {prefix: /a}}", "{uri: {exact: /a}}"],
-        ["{uri: {prefix: /a}, ignoreUriCase: true}", "{uri: {exact: /A/b}}"],
-        ["{uri: {exact: /a}, ignoreUriCase: true}", "{uri: {exact: /A}}"],
-        ["{headers: {X: {exact: '1'}}}", "{uri: {exact: /a}, headers: {x: {exact: '1'}}}"],
-        ["{uri: {prefix: /}}", "{method: {exact: GET}}"],
-        ["{uri: {prefix: /é}}", "{uri: {exact: /éa}}"],
-    ] {
-        let found = routes(&taken);
-        assert!(found.iter().any(|f| f.starts_with("IST0130 spec.http[1]:")), "{taken:?}: {found:?}");
-    }
-}
-
 #[test]
 fn what_a_delegate_does_not_match_goes_on_to_the_next_rule() {
     let found = said(

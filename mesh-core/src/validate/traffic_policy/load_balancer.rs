@@ -84,7 +84,7 @@ fn consistent_hash(hash: &ConsistentHash, path: &str, report: &mut Report<'_>) {
             report.refuse_key(&old, message, "write ringHash.minimumRingSize");
         } else {
             let help = format!("write ringHash: {{minimumRingSize: {size}}}");
-            report.warn_key(&old, "`minimumRingSize` is deprecated here", help);
+            report.deprecated(&old, "`minimumRingSize` is deprecated here", help);
         }
     }
     let ring = hash.ring_hash.and_then(|r| r.minimum_ring_size);

@@ -68,7 +68,7 @@ pub(super) fn mirrors(rule: &HttpRoute, path: &str, report: &mut Report<'_>) {
         report.whole_percent(&path, Some(i64::from(percent)));
         if percent <= 100 {
             let help = format!("write mirrorPercentage: {{value: {percent}}}");
-            report.warn_key(&path, format!("`{field}` is deprecated"), help);
+            report.deprecated(&path, format!("`{field}` is deprecated"), help);
         }
     }
 }

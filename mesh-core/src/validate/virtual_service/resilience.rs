@@ -67,7 +67,7 @@ pub(super) fn inject(fault: &HttpFaultInjection, path: &str, report: &mut Report
             report.whole_percent(&path, Some(i64::from(percent)));
             if percent <= 100 {
                 let help = format!("write percentage: {{value: {percent}}}");
-                report.warn_key(&path, "`percent` is deprecated", help);
+                report.deprecated(&path, "`percent` is deprecated", help);
             }
         }
         if delay.fixed_delay.is_some() && delay.percentage.is_none() && delay.percent.is_none() {

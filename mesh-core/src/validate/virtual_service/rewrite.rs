@@ -137,7 +137,7 @@ pub(super) fn cors(policy: &CorsPolicy, path: &str, report: &mut Report<'_>) {
     }
     if !policy.allow_origin.is_empty() {
         let help = "write allowOrigins, each with exact";
-        report.warn(&format!("{path}.allowOrigin"), "`allowOrigin` is deprecated", help);
+        report.deprecated(&format!("{path}.allowOrigin"), "`allowOrigin` is deprecated", help);
     }
     const METHODS: [&str; 10] =
         ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE", "*"];

@@ -67,11 +67,11 @@ fn find<M: Match>(list: &str, rules: &[Rule<'_, M>], report: &mut Report<'_>) {
         let by_others = covered.iter().filter(|(_, by)| !by.starts_with(&format!("{path}."))).count();
         if let (true, true, Some((_, by))) = (everything, by_others > 0, covered.first()) {
             let message = format!("never reached: {by} takes all that this rule matches");
-            report.warn(&path, message, "move it before that one, or leave it out");
+            report.unreachable(&path, message, "move it before that one, or leave it out");
         } else {
             for (here, by) in covered {
                 let message = format!("never used: {by} takes all that this matches");
-                report.warn(&here, message, "leave it out, or let the earlier one match less");
+                report.ineffective(&here, message, "leave it out, or let the earlier one match less");
             }
         }
         if rule.takes {
