@@ -10,16 +10,22 @@
 //! cannot be carried out must not come into force.
 
 mod destination_rule;
+mod envoy_filter;
 mod gateway;
 pub(crate) mod kubernetes;
+mod metadata;
+mod names;
+mod proxy_config;
 mod report;
 mod security;
+mod server_tls;
 mod service_entry;
 mod sidecar;
 #[cfg(test)]
 mod tests;
 mod traffic_policy;
 mod virtual_service;
+mod workload;
 
 use crate::api::AnyResource;
 use crate::diagnostic::Findings;
@@ -28,13 +34,19 @@ use report::Report;
 /// Checks one resource. A finding of level error refuses it.
 pub fn check(resource: &AnyResource) -> Findings {
     let mut report = Report::new(resource.meta(), resource.source());
+    metadata::check(resource, &mut report);
     match resource {
         AnyResource::VirtualService(r) => virtual_service::check(&r.spec, &mut report),
         AnyResource::DestinationRule(r) => destination_rule::check(&r.spec, &mut report),
         AnyResource::Gateway(r) => gateway::check(&r.spec, &mut report),
         AnyResource::ServiceEntry(r) => service_entry::check(&r.spec, &mut report),
-        AnyResource::WorkloadEntry(r) => service_entry::workload_entry(&r.spec, "spec", None, &mut report),
+        AnyResource::WorkloadEntry(r) => {
+            workload::entry(&r.spec, "spec", None, workload::Address::Required, &mut report);
+        }
+        AnyResource::WorkloadGroup(r) => workload::group(&r.spec, &mut report),
         AnyResource::Sidecar(r) => sidecar::check(&r.spec, &mut report),
+        AnyResource::EnvoyFilter(r) => envoy_filter::check(&r.spec, &mut report),
+        AnyResource::ProxyConfig(r) => proxy_config::check(&r.spec, &mut report),
         AnyResource::PeerAuthentication(r) => security::peer_authentication(&r.spec, &mut report),
         AnyResource::AuthorizationPolicy(r) => security::authorization_policy(&r.spec, &mut report),
         AnyResource::RequestAuthentication(r) => security::request_authentication(&r.spec, &mut report),
@@ -43,10 +55,7 @@ pub fn check(resource: &AnyResource) -> Findings {
         AnyResource::EndpointSlice(r) => kubernetes::endpoint_slice(&r.spec, &mut report),
         AnyResource::ConfigMap(r) => kubernetes::config_map(&r.spec, &mut report),
         // Read by shape alone: what they say is checked where they are honoured.
-        AnyResource::WorkloadGroup(_)
-        | AnyResource::ProxyConfig(_)
-        | AnyResource::EnvoyFilter(_)
-        | AnyResource::Telemetry(_)
+        AnyResource::Telemetry(_)
         | AnyResource::WasmPlugin(_)
         | AnyResource::Pod(_)
         | AnyResource::Namespace(_)

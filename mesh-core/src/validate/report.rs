@@ -38,6 +38,12 @@ impl<'a> Report<'a> {
         self.push(finding.help(help));
     }
 
+    /// A key of a mapping that is refused, whatever its value.
+    pub(super) fn refuse_key(&mut self, path: &str, message: impl Into<String>, help: impl Into<String>) {
+        let finding = Finding::error(code::SCHEMA, message).about(self.meta, self.source, path);
+        self.push(finding.at_key().help(help));
+    }
+
     /// A field that works, perhaps not as meant.
     pub(super) fn warn(&mut self, path: &str, message: impl Into<String>, help: impl Into<String>) {
         let finding = Finding::warning(code::SCHEMA, message).about(self.meta, self.source, path);
@@ -185,7 +191,9 @@ impl<'a> Report<'a> {
 
     /// A port that must be written; the number itself is in range by its type.
     pub(super) fn port_number(&mut self, path: &str, number: u16) {
-        if number == 0 {
+        if number == 0 && self.is_written(path) {
+            self.refuse(path, "0 is not a port", "a port is between 1 and 65535");
+        } else if number == 0 {
             self.refuse(path, "the port's number is missing", "a port is between 1 and 65535");
         }
     }
@@ -278,7 +286,13 @@ impl<'a> Report<'a> {
     /// `exportTo`: `*` alone, `~` alone where it is allowed, or namespaces.
     pub(super) fn export_to(&mut self, list: &[String], may_hide: bool) {
         let path = |i: usize| format!("spec.exportTo[{i}]");
-        self.unique("namespace", list.iter().enumerate().map(|(i, e)| (path(i), e.as_str())));
+        let own = self.meta.namespace.to_string();
+        let mut seen = HashSet::new();
+        for (i, entry) in list.iter().enumerate() {
+            if !seen.insert(if entry == "." { own.as_str() } else { entry }) {
+                self.refuse(&path(i), format!("`{entry}` is there already"), "leave it out");
+            }
+        }
         for (i, entry) in list.iter().enumerate() {
             let is_namespace = is_label(entry);
             match entry.as_str() {
@@ -313,25 +327,6 @@ impl<'a> Report<'a> {
                 self.warn(&path, "a gateway by its old form of name", format!("write {namespace}/{gateway}"));
             }
         }
-    }
-
-    /// Hosts as `namespace/host`; in a Gateway the namespace may be left out.
-    pub(super) fn scoped_host(&mut self, path: &str, text: &str, namespace_required: bool) {
-        let host = match text.split_once('/') {
-            Some((namespace, host)) => {
-                if !matches!(namespace, "*" | "." | "~") && !is_label(namespace) {
-                    let message = format!("{namespace:?} is not a namespace");
-                    self.refuse(path, message, "write `.`, `*`, `~` or a namespace before the slash");
-                }
-                host
-            }
-            None if namespace_required => {
-                let message = format!("{text:?} has no namespace");
-                return self.refuse(path, message, format!("write ./{text}, */{text} or namespace/{text}"));
-            }
-            None => text,
-        };
-        self.host(path, host);
     }
 }
 
