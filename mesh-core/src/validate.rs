@@ -13,6 +13,7 @@ mod destination_rule;
 mod envoy_filter;
 mod gateway;
 pub(crate) mod kubernetes;
+mod mesh_config;
 mod metadata;
 mod names;
 mod proxy_config;
@@ -53,11 +54,11 @@ pub fn check(resource: &AnyResource) -> Findings {
         AnyResource::Service(r) => kubernetes::service(&r.spec, &mut report),
         AnyResource::Endpoints(r) => kubernetes::endpoints(&r.spec, &mut report),
         AnyResource::EndpointSlice(r) => kubernetes::endpoint_slice(&r.spec, &mut report),
-        AnyResource::ConfigMap(r) => kubernetes::config_map(&r.spec, &mut report),
+        AnyResource::Pod(_) => mesh_config::pod(&mut report),
+        AnyResource::ConfigMap(r) => mesh_config::config_map(&r.spec, &mut report),
         // Read by shape alone: what they say is checked where they are honoured.
         AnyResource::Telemetry(_)
         | AnyResource::WasmPlugin(_)
-        | AnyResource::Pod(_)
         | AnyResource::Namespace(_)
         | AnyResource::ServiceAccount(_) => {}
     }

@@ -162,7 +162,13 @@ fn protocol(tls: &ServerTls, path: &str, report: &mut Report<'_>) {
 }
 
 /// Names that the proxy would leave out.
-fn names(all: &[String], path: &str, what: &str, is_known: fn(&str) -> bool, report: &mut Report<'_>) {
+pub(super) fn names(
+    all: &[String],
+    path: &str,
+    what: &str,
+    is_known: fn(&str) -> bool,
+    report: &mut Report<'_>,
+) {
     let mut seen = HashSet::new();
     for (i, name) in all.iter().enumerate() {
         let path = format!("{path}[{i}]");
@@ -176,7 +182,7 @@ fn names(all: &[String], path: &str, what: &str, is_known: fn(&str) -> bool, rep
 }
 
 /// Known by name, or one of OpenSSL's expressions, such as `-ALL` or `[A|B]`.
-fn is_cipher_suite(name: &str) -> bool {
+pub(super) fn is_cipher_suite(name: &str) -> bool {
     let is_expression = name.chars().next().is_none_or(|c| !c.is_alphanumeric());
     is_expression || name == "ALL" || CIPHER_SUITES.contains(&name)
 }

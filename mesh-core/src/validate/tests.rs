@@ -1,5 +1,6 @@
 mod envoy_filter;
 mod gateway;
+mod mesh_config;
 mod service_entry;
 mod sidecar;
 mod virtual_service;

@@ -152,7 +152,7 @@ fn is_prime(n: u64) -> bool {
     n >= 2 && (2..).take_while(|f| f * f <= n).all(|f| !n.is_multiple_of(f))
 }
 
-fn locality(setting: &LocalityLbSetting, has_outlier: bool, path: &str, report: &mut Report<'_>) {
+pub(super) fn locality(setting: &LocalityLbSetting, has_outlier: bool, path: &str, report: &mut Report<'_>) {
     let fails_over = !setting.failover.is_empty() || !setting.failover_priority.is_empty();
     if !setting.distribute.is_empty() && fails_over {
         report.refuse(path, "`distribute` beside failover", "keep one of them");
@@ -211,7 +211,7 @@ pub(super) fn connection_pool(pool: Option<&ConnectionPool>, path: &str, report:
     }
 }
 
-fn outlier_detection(outlier: Option<&OutlierDetection>, path: &str, report: &mut Report<'_>) {
+pub(super) fn outlier_detection(outlier: Option<&OutlierDetection>, path: &str, report: &mut Report<'_>) {
     let Some(outlier) = outlier else { return };
     report.duration(&format!("{path}.interval"), outlier.interval);
     report.duration(&format!("{path}.baseEjectionTime"), outlier.base_ejection_time);
@@ -229,7 +229,7 @@ fn outlier_detection(outlier: Option<&OutlierDetection>, path: &str, report: &mu
     }
 }
 
-fn client_tls(tls: Option<&ClientTls>, path: &str, report: &mut Report<'_>) {
+pub(super) fn client_tls(tls: Option<&ClientTls>, path: &str, report: &mut Report<'_>) {
     let Some(tls) = tls else { return };
     let files = [
         ("clientCertificate", &tls.client_certificate),
