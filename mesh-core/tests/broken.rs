@@ -3,6 +3,7 @@
 //! `broken/validate/**/*.yaml` is read and validated resource by resource; `broken/analyze/**/*.yaml` is a World that is
 //! analysed as a whole. What is expected stands in a file of the same name that ends in `.txt`; `BLESS=1 cargo test -p
 //! mesh-core --test broken` writes it anew, to be read before it is committed.
+#![allow(clippy::unwrap_used, reason = "a broken test must fail")]
 
 use mesh_core::analyze::analyze;
 use mesh_core::diagnostic::{Color, Findings, text};
