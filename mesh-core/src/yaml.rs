@@ -17,7 +17,7 @@ mod tree;
 mod tests;
 
 pub(crate) use resource::{InMeshConfig, is_subdomain};
-pub use resource::{Outcome, Parsed, mesh_config, resources, transplant};
+pub use resource::{Outcome, Parsed, mesh_config, mesh_networks, proxy_defaults, resources, transplant};
 
 use crate::diagnostic::{Finding, SourceMap, Span, code};
 use serde_json::Value;

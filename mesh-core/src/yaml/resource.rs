@@ -3,9 +3,11 @@
 use super::{Document, Limits, documents};
 use crate::api::gateway_api;
 use crate::api::kind::{from_value_at, shared};
+use crate::api::mesh::{MeshNetworks, ProxyDefaults};
 use crate::api::{AnyResource, FieldError, KINDS, KindInfo, MeshConfig, Meta, kind_info};
 use crate::diagnostic::{Finding, Level, ResourceKey, SourceMap, Span, code};
 use crate::world::Key;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -293,12 +295,32 @@ pub(super) fn explain(error: FieldError, meta: &Meta, source: &Arc<SourceMap>) -
 /// # Errors
 /// The first thing that is wrong, with its place in the text.
 pub fn mesh_config(text: &str) -> Result<MeshConfig, Box<Finding>> {
+    inner_text("MeshConfig", text)
+}
+
+/// Reads the text of MeshNetworks: key `meshNetworks` of ConfigMap `istio`.
+///
+/// # Errors
+/// The first thing that is wrong, with its place in the text.
+pub fn mesh_networks(text: &str) -> Result<MeshNetworks, Box<Finding>> {
+    inner_text("MeshNetworks", text)
+}
+
+/// Reads the settings of a proxy: annotation `proxy.istio.io/config` of a pod.
+///
+/// # Errors
+/// The first thing that is wrong, with its place in the text.
+pub fn proxy_defaults(text: &str) -> Result<ProxyDefaults, Box<Finding>> {
+    inner_text("ProxyConfig", text)
+}
+
+fn inner_text<T: DeserializeOwned + Default>(kind: &str, text: &str) -> Result<T, Box<Finding>> {
     let mut read = documents("mesh", text, &Limits::default());
     if let Some(finding) = read.findings.pop() {
         return Err(Box::new(finding));
     }
-    let Some(document) = read.documents.into_iter().next() else { return Ok(MeshConfig::default()) };
-    let meta = Meta { kind: "MeshConfig".into(), ..Meta::default() };
+    let Some(document) = read.documents.into_iter().next() else { return Ok(T::default()) };
+    let meta = Meta { kind: kind.into(), ..Meta::default() };
     from_value_at("", without_nulls(document.value))
         .map_err(|error| Box::new(explain(error, &meta, &document.source)))
 }

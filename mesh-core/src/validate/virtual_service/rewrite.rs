@@ -118,11 +118,7 @@ pub(super) fn one_authority(rule: &HttpRoute, path: &str, report: &mut Report<'_
         for name in all.keys().filter(|name| is_authority(name)) {
             if set {
                 let path = format!("{path}.headers.request.{field}.{name}");
-                report.refuse_key(
-                    &path,
-                    "the authority is set twice",
-                    "set it here or in rewrite.authority",
-                );
+                report.refuse_key(&path, "the authority is set twice", "set it here or in rewrite.authority");
             }
             set = true;
         }
