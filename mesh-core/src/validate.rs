@@ -11,14 +11,19 @@
 
 mod cel;
 mod destination_rule;
+mod envoy_filter;
 mod extensions;
 mod gateway;
 mod gateway_api;
 mod ingress;
 pub(crate) mod kubernetes;
+mod mesh_config;
+mod metadata;
 mod names;
+mod proxy_config;
 mod report;
 mod security;
+mod server_tls;
 mod service_entry;
 mod sidecar;
 mod targets;
@@ -27,6 +32,7 @@ mod telemetry;
 mod tests;
 mod traffic_policy;
 mod virtual_service;
+mod workload;
 
 use crate::api::AnyResource;
 use crate::diagnostic::Findings;
@@ -35,13 +41,19 @@ use report::Report;
 /// Checks one resource. A finding of level error refuses it.
 pub fn check(resource: &AnyResource) -> Findings {
     let mut report = Report::new(resource.meta(), resource.source());
+    metadata::check(resource, &mut report);
     match resource {
         AnyResource::VirtualService(r) => virtual_service::check(&r.spec, &mut report),
         AnyResource::DestinationRule(r) => destination_rule::check(&r.spec, &mut report),
         AnyResource::Gateway(r) => gateway::check(&r.spec, &mut report),
         AnyResource::ServiceEntry(r) => service_entry::check(&r.spec, &mut report),
-        AnyResource::WorkloadEntry(r) => service_entry::workload_entry(&r.spec, "spec", None, &mut report),
+        AnyResource::WorkloadEntry(r) => {
+            workload::entry(&r.spec, "spec", None, workload::Address::Required, &mut report);
+        }
+        AnyResource::WorkloadGroup(r) => workload::group(&r.spec, &mut report),
         AnyResource::Sidecar(r) => sidecar::check(&r.spec, &mut report),
+        AnyResource::EnvoyFilter(r) => envoy_filter::check(&r.spec, &mut report),
+        AnyResource::ProxyConfig(r) => proxy_config::check(&r.spec, &mut report),
         AnyResource::PeerAuthentication(r) => security::peer_authentication(&r.spec, &mut report),
         AnyResource::AuthorizationPolicy(r) => security::authorization_policy(&r.spec, &mut report),
         AnyResource::RequestAuthentication(r) => security::request_authentication(&r.spec, &mut report),
@@ -51,8 +63,11 @@ pub fn check(resource: &AnyResource) -> Findings {
         AnyResource::Service(r) => kubernetes::service(&r.spec, &mut report),
         AnyResource::Endpoints(r) => kubernetes::endpoints(&r.spec, &mut report),
         AnyResource::EndpointSlice(r) => kubernetes::endpoint_slice(&r.spec, &mut report),
-        AnyResource::Pod(r) => kubernetes::pod(&r.spec, &mut report),
-        AnyResource::ConfigMap(r) => kubernetes::config_map(&r.spec, &mut report),
+        AnyResource::Pod(r) => {
+            kubernetes::pod(&r.spec, &mut report);
+            mesh_config::pod(&mut report);
+        }
+        AnyResource::ConfigMap(r) => mesh_config::config_map(&r.spec, &mut report),
         AnyResource::Secret(r) => kubernetes::secret(&r.spec, &mut report),
         AnyResource::Ingress(r) => ingress::ingress(&r.spec, &mut report),
         AnyResource::IngressClass(r) => ingress::ingress_class(&r.spec, &mut report),
@@ -68,10 +83,7 @@ pub fn check(resource: &AnyResource) -> Findings {
         AnyResource::ReferenceGrant(r) => gateway_api::reference_grant(&r.spec, &mut report),
         AnyResource::BackendTlsPolicy(r) => gateway_api::backend_tls_policy(&r.spec, &mut report),
         // Read by shape alone: what they say is checked where they are honoured.
-        AnyResource::WorkloadGroup(_)
-        | AnyResource::ProxyConfig(_)
-        | AnyResource::EnvoyFilter(_)
-        | AnyResource::Deployment(_)
+        AnyResource::Deployment(_)
         | AnyResource::StatefulSet(_)
         | AnyResource::DaemonSet(_)
         | AnyResource::ReplicaSet(_)

@@ -24,7 +24,7 @@ pub(crate) mod typed;
 mod tests;
 
 pub(crate) use mesh_config::InMeshConfig;
-pub use mesh_config::{mesh_config, transplant};
+pub use mesh_config::{mesh_config, mesh_networks, proxy_defaults, transplant};
 pub(crate) use resource::is_subdomain;
 pub use resource::{Outcome, Parsed, resources};
 pub(crate) use tree::Tree;

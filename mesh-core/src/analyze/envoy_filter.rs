@@ -88,7 +88,7 @@ fn name_of(config: &ConfigPatch) -> Option<String> {
     let name = brought.get("name").and_then(Value::as_str);
     let sought = || {
         let listener = config.r#match.as_ref()?.listener.as_ref()?;
-        listener.pointer("/filterChain/filter/name").and_then(Value::as_str)
+        Some(listener.filter_chain.as_ref()?.filter.as_ref()?.name.as_str())
     };
     name.or_else(sought).map(str::to_owned)
 }

@@ -113,11 +113,12 @@ impl<'w> Workloads<'w> {
         }
         for group in world.of::<WorkloadGroup>() {
             let of_each = group.spec.metadata.as_ref().map(|m| m.labels.clone()).unwrap_or_default();
+            let Some(template) = &group.spec.template else { continue };
             new.add(Workload {
                 meta: &group.meta,
                 source: &group.source,
-                labels: merged(&of_each, &group.spec.template.labels),
-                account: account(&group.spec.template.service_account),
+                labels: merged(&of_each, &template.labels),
+                account: account(&template.service_account),
                 pod: None,
             });
         }

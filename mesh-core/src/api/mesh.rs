@@ -1,13 +1,31 @@
-//! MeshConfig: the settings of the whole mesh, ConfigMap `istio` key `mesh`.
+//! MeshConfig: the settings of the whole mesh, ConfigMap `istio` key `mesh`; key `meshNetworks` beside it.
 
-use super::networking::destination_rule::{H2UpgradePolicy, LocalityLbSetting, TcpKeepalive};
-use super::networking::sidecar::OutboundTrafficPolicy;
+pub mod identity;
+pub mod networks;
+pub mod provider;
+pub mod proxy;
+pub mod scope;
+
+pub use networks::MeshNetworks;
+pub use provider::{EnvoyFileAccessLog, ExtensionProvider, FileLogFormat};
+pub use proxy::{ForwardClientCertDetails, GatewayTopology, InterceptionMode, ProxyDefaults};
+pub use scope::{IngressControllerMode, MeshOutboundTrafficPolicy};
+
+use super::gateway_api::value::LabelSelector;
+use super::networking::destination_rule::{
+    H2UpgradePolicy, LocalityLbSetting, TcpKeepalive, ZoneAwareLbSetting,
+};
 use super::networking::virtual_service::HttpRetry;
 use super::value::Span;
 use crate::identity::{InvalidTrustDomain, TrustDomain};
+use identity::{CertificateAuthority, CertificateData, DnsCertificate, TlsConfig};
+use scope::{
+    ConfigSource, DefaultTrafficPolicy, InboundTrafficPolicy, ServiceEntryVisibility, ServiceScopeConfig,
+    ServiceSettings,
+};
 use serde::Deserialize;
-use serde_json::Value;
-use std::collections::BTreeMap;
+use serde::de::{Deserializer, Unexpected, Visitor};
+use std::fmt;
 use std::time::Duration;
 
 /// The settings of the whole mesh; [`Default`] is Istio's.
@@ -15,111 +33,112 @@ use std::time::Duration;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct MeshConfig {
-    /// Port that outbound traffic is redirected to.
+    /// Port that outbound traffic is redirected to; 15001 where none is written.
     pub proxy_listen_port: u16,
-    /// Port that inbound traffic is redirected to.
+    /// Port that inbound traffic is redirected to; 15006 where none is written.
     pub proxy_inbound_listen_port: u16,
     /// Port of an HTTP proxy in every sidecar; 0 for none.
     pub proxy_http_port: u16,
-    /// The longest that a connect may take.
+    /// The longest that a connect may take, 1ms to 1h; 10s where none is written.
     pub connect_timeout: Span,
-    /// The longest that detection of a protocol may take; 0 has no bound.
+    /// The longest that detection of a protocol may take; 0s has no bound.
     pub protocol_detection_timeout: Span,
-    /// TCP keep-alive of connections to endpoints.
+    /// TCP keep-alive of connections to endpoints; the system's where none is written.
     pub tcp_keepalive: Option<TcpKeepalive>,
-    /// Close an HBONE connection that was idle for so long.
+    /// How long an HBONE connection without streams is kept; 1h where none is written.
     pub hbone_idle_timeout: Option<Span>,
-    /// How often names are resolved.
+    /// How often names are resolved; 60s where none is written.
     pub dns_refresh_rate: Span,
-    /// HTTP/2 to endpoints of HTTP/1.1.
+    /// Whether requests of HTTP/1.1 are sent to endpoints by HTTP/2.
     pub h2_upgrade_policy: Option<H2UpgradePolicy>,
 
-    /// The root of trust.
+    /// The root of trust, which every identity begins with; `cluster.local` where none is written.
     pub trust_domain: String,
-    /// Other roots whose identities are taken for ours.
+    /// Other roots whose identities are taken for the mesh's own.
     pub trust_domain_aliases: Vec<String>,
-    /// mTLS to every endpoint that takes it.
+    /// Whether mTLS is spoken to every endpoint that takes it; yes where nothing is written.
     pub enable_auto_mtls: bool,
-    /// More roots.
-    pub ca_certificates: Vec<Value>,
-    /// A CA outside.
-    pub ca: Option<Value>,
-    /// Versions and ciphers of mTLS.
+    /// Roots beside those of the mesh's own authority.
+    pub ca_certificates: Vec<CertificateData>,
+    /// An authority outside that signs for the mesh.
+    pub ca: Option<CertificateAuthority>,
+    /// Versions and ciphers of the mesh's own mTLS.
     #[serde(rename = "meshMTLS")]
-    pub mesh_mtls: Option<Value>,
-    /// Versions and ciphers of other TLS.
-    pub tls_defaults: Option<Value>,
-    /// Certificates of DNS names.
-    pub certificates: Vec<Value>,
-    /// Verify a server's certificate by the system's roots.
+    pub mesh_mtls: Option<TlsConfig>,
+    /// Versions, ciphers and curves of all other TLS.
+    pub tls_defaults: Option<TlsConfig>,
+    /// Certificates for DNS names. Deprecated.
+    pub certificates: Vec<DnsCertificate>,
+    /// Verify a server's certificate by the system's roots where a DestinationRule names none; yes where nothing is
+    /// written. Deprecated.
     pub verify_certificate_at_client: Option<bool>,
 
-    /// What becomes of traffic to unknown hosts; `None` lets it pass.
-    pub outbound_traffic_policy: Option<OutboundTrafficPolicy>,
-    /// What becomes of traffic to unknown ports.
-    pub inbound_traffic_policy: Option<Value>,
-    /// Retries where a route says nothing.
+    /// What becomes of traffic to hosts that nobody declared; it passes where nothing is written.
+    pub outbound_traffic_policy: Option<MeshOutboundTrafficPolicy>,
+    /// To which address of a workload inbound traffic goes.
+    pub inbound_traffic_policy: Option<InboundTrafficPolicy>,
+    /// Retries of routes that do not say.
     pub default_http_retry_policy: Option<HttpRetry>,
-    /// Who sees a service that does not say.
+    /// Who sees a service that does not say: namespaces, `.`, `*` or `~`; everybody where none is written.
     pub default_service_export_to: Vec<String>,
     /// Who sees a VirtualService that does not say.
     pub default_virtual_service_export_to: Vec<String>,
     /// Who sees a DestinationRule that does not say.
     pub default_destination_rule_export_to: Vec<String>,
-    /// Balancing by locality.
+    /// Balancing by locality where a DestinationRule does not say.
     pub locality_lb_setting: Option<LocalityLbSetting>,
-    /// Balancing by zone.
-    pub zone_aware_lb_setting: Option<Value>,
-    /// A DestinationRule for all.
-    pub default_traffic_policy: Option<Value>,
-    /// How paths are normalised.
+    /// Balancing by zone where a DestinationRule does not say.
+    pub zone_aware_lb_setting: Option<ZoneAwareLbSetting>,
+    /// What holds where a DestinationRule does not say.
+    pub default_traffic_policy: Option<DefaultTrafficPolicy>,
+    /// How paths of requests are normalised before routes and policies see them.
     pub path_normalization: PathNormalization,
-    /// Settings of services.
-    pub service_settings: Vec<Value>,
-    /// Which services are global.
-    pub service_scope_configs: Vec<Value>,
-    /// Who sees a ServiceEntry.
-    pub service_entry_visibility: Option<Value>,
+    /// Settings of services, by host.
+    pub service_settings: Vec<ServiceSettings>,
+    /// Which services are called across clusters, by labels.
+    pub service_scope_configs: Vec<ServiceScopeConfig>,
+    /// Who sees ServiceEntries, whatever they say themselves.
+    pub service_entry_visibility: Option<ServiceEntryVisibility>,
 
-    /// The namespace whose policies hold for the mesh.
+    /// The namespace whose policies hold for all others; `istio-system` where none is written.
     pub root_namespace: String,
-    /// Namespaces that the mesh looks at.
-    pub discovery_selectors: Vec<Value>,
+    /// Namespaces that the mesh looks at: those that any of these selects; all where none is written.
+    pub discovery_selectors: Vec<LabelSelector>,
     /// Other sources of configuration.
-    pub config_sources: Vec<Value>,
-    /// Class of Kubernetes Ingress.
+    pub config_sources: Vec<ConfigSource>,
+    /// Class of Kubernetes' Ingresses that are taken; `istio` where none is written.
     pub ingress_class: String,
-    /// Service of the ingress gateway.
+    /// Service of the gateway for Ingresses; `istio-ingressgateway` where none is written.
     pub ingress_service: String,
-    /// Label `istio` of the ingress gateway.
+    /// Label `istio` of the gateway for Ingresses; `ingressgateway` where none is written.
     pub ingress_selector: String,
-    /// Which Ingresses are taken.
-    pub ingress_controller_mode: String,
+    /// Which Ingresses are taken; `STRICT` where none is written.
+    pub ingress_controller_mode: IngressControllerMode,
 
-    /// Traces.
+    /// Report spans, as `defaultConfig.tracing` says.
     pub enable_tracing: bool,
-    /// File of access logs; empty for none.
+    /// File of access logs, such as `/dev/stdout`; empty for none.
     pub access_log_file: String,
-    /// Format of access logs; empty for Istio's.
+    /// Format of access logs: a format string, or a JSON object of them; empty for Istio's.
     pub access_log_format: String,
-    /// Text or JSON.
+    /// Whether access logs are text or JSON.
     pub access_log_encoding: AccessLogEncoding,
-    /// Merge the application's metrics with the proxy's.
+    /// Serve the application's metrics with the proxy's; yes where nothing is written.
     pub enable_prometheus_merge: Option<bool>,
-    /// Access logs over gRPC.
+    /// Send access logs to `defaultConfig.envoyAccessLogService`.
     pub enable_envoy_access_log_service: bool,
-    /// No access logs of listeners.
+    /// Leave out the access logs of listeners.
     pub disable_envoy_listener_log: bool,
-    /// Names of statistics, inbound.
+    /// Names of inbound clusters in statistics, with `%SERVICE%` and the like.
     pub inbound_cluster_stat_name: String,
-    /// Names of statistics, outbound.
+    /// Names of outbound clusters in statistics, with `%SERVICE%` and the like.
     pub outbound_cluster_stat_name: String,
     /// Providers where a Telemetry names none.
     pub default_providers: Option<DefaultProviders>,
     /// Systems outside that policies and telemetry name.
     pub extension_providers: Vec<ExtensionProvider>,
 
-    /// Settings of proxies.
+    /// Settings of proxies that no pod's annotation replaces.
     pub default_config: Option<ProxyDefaults>,
 }
 
@@ -164,7 +183,7 @@ impl Default for MeshConfig {
             ingress_class: "istio".to_owned(),
             ingress_service: "istio-ingressgateway".to_owned(),
             ingress_selector: "ingressgateway".to_owned(),
-            ingress_controller_mode: "STRICT".to_owned(),
+            ingress_controller_mode: IngressControllerMode::Strict,
             enable_tracing: false,
             access_log_file: String::new(),
             access_log_format: String::new(),
@@ -209,7 +228,7 @@ pub enum AccessLogEncoding {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct PathNormalization {
-    /// How far.
+    /// How far; `DEFAULT` where none is written.
     pub normalization: Normalization,
 }
 
@@ -218,20 +237,20 @@ pub struct PathNormalization {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Normalization {
-    /// Istio chooses: `BASE`.
+    /// As Istio chooses: `BASE`.
     #[default]
     Default,
     /// Not at all.
     None,
-    /// RFC 3986.
+    /// By RFC 3986: `/a/../b` becomes `/b`.
     Base,
     /// And `//` becomes `/`.
     MergeSlashes,
-    /// And escaped slashes become slashes first.
+    /// And `%2F` and `%5C` become slashes before that.
     DecodeAndMergeSlashes,
 }
 
-/// Providers where a Telemetry names none.
+/// Providers where a Telemetry names none, by their names in `extensionProviders`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -244,192 +263,45 @@ pub struct DefaultProviders {
     pub access_logging: Vec<String>,
 }
 
-/// A system outside, by name; one of the others says which.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct ExtensionProvider {
-    /// The name that resources use.
-    pub name: String,
-    /// External authorization over HTTP.
-    pub envoy_ext_authz_http: Option<Value>,
-    /// External authorization over gRPC.
-    pub envoy_ext_authz_grpc: Option<Value>,
-    /// Traces.
-    pub zipkin: Option<Value>,
-    /// Traces.
-    pub opentelemetry: Option<Value>,
-    /// Metrics.
-    pub prometheus: Option<Value>,
-    /// Access logs to a file.
-    pub envoy_file_access_log: Option<EnvoyFileAccessLog>,
-    /// Access logs over gRPC, of HTTP.
-    pub envoy_http_als: Option<Value>,
-    /// Access logs over gRPC, of TCP.
-    pub envoy_tcp_als: Option<Value>,
-    /// Access logs over OTLP.
-    pub envoy_otel_als: Option<Value>,
-    /// Traces.
-    pub datadog: Option<Value>,
-    /// Traces.
-    pub skywalking: Option<Value>,
-    /// All.
-    pub stackdriver: Option<Value>,
-    /// Traces.
-    pub lightstep: Option<Value>,
-    /// Traces.
-    pub opencensus: Option<Value>,
-    /// Secrets.
-    pub sds: Option<Value>,
+/// A port of a service outside, 1 to 65535; 0 where none is written. As protobuf's JSON has it, a number or a text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MeshPort(pub u16);
+
+impl<'de> Deserialize<'de> for MeshPort {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct Port;
+        impl Visitor<'_> for Port {
+            type Value = MeshPort;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a port from 1 to 65535")
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, n: u64) -> Result<MeshPort, E> {
+                let port = u16::try_from(n).ok().filter(|p| *p > 0);
+                port.map(MeshPort).ok_or_else(|| E::invalid_value(Unexpected::Unsigned(n), &self))
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<MeshPort, E> {
+                let port = text.parse().ok().filter(|p| *p > 0);
+                port.map(MeshPort).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
+            }
+        }
+        d.deserialize_any(Port)
+    }
 }
 
-/// Access logs to a file.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct EnvoyFileAccessLog {
-    /// The file.
-    pub path: String,
-    /// What stands in a line.
-    pub log_format: Option<FileLogFormat>,
-    /// Leave out fields that have no value.
-    pub omit_empty_values: bool,
-}
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for MeshPort {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Port".into()
+    }
 
-/// What stands in a line.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase")]
-pub enum FileLogFormat {
-    /// A format string.
-    Text(String),
-    /// A JSON object of format strings.
-    Labels(serde_json::Map<String, Value>),
-}
+    fn inline_schema() -> bool {
+        true
+    }
 
-/// Settings of proxies: `defaultConfig`, and the pod annotation `proxy.istio.io/config`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct ProxyDefaults {
-    /// The control plane.
-    pub discovery_address: String,
-    /// Worker threads.
-    pub concurrency: Option<u32>,
-    /// Environment of the proxy.
-    pub proxy_metadata: BTreeMap<String, String>,
-    /// Start the application after the proxy.
-    pub hold_application_until_proxy_starts: Option<bool>,
-    /// Traces.
-    pub tracing: Option<Value>,
-    /// What stands before a gateway.
-    pub gateway_topology: Option<GatewayTopology>,
-    /// How long connections are drained.
-    pub drain_duration: Option<Span>,
-    /// And at the end.
-    pub termination_drain_duration: Option<Span>,
-    /// Port of health and merged metrics.
-    pub status_port: Option<u16>,
-    /// Port of the admin page.
-    pub proxy_admin_port: Option<u16>,
-    /// How traffic is redirected.
-    pub interception_mode: Option<InterceptionMode>,
-    /// When the proxy is ready.
-    pub readiness_probe: Option<Value>,
-    /// Which statistics are kept.
-    pub proxy_stats_matcher: Option<Value>,
-    /// Which headers the proxy adds.
-    pub proxy_headers: Option<Value>,
-    /// Image of the proxy.
-    pub image: Option<Value>,
-    /// Name of the mesh.
-    pub mesh_id: String,
-    /// Bounds of connections.
-    pub connection_settings: Option<Value>,
-    /// Where private keys are held.
-    pub private_key_provider: Option<Value>,
-    /// Statistics by UDP.
-    pub statsd_udp_address: String,
-    /// Access logs over gRPC.
-    pub envoy_access_log_service: Option<Value>,
-    /// Metrics over gRPC.
-    pub envoy_metrics_service: Option<Value>,
-    /// Envoy's runtime.
-    pub runtime_values: BTreeMap<String, String>,
-    /// How often logs are written.
-    pub file_flush_interval: Option<Span>,
-    /// And from which size on.
-    #[serde(rename = "fileFlushMinSizeKb")]
-    pub file_flush_min_size_kb: Option<u32>,
-    /// Compress statistics.
-    pub stats_compression: Option<bool>,
-    /// More labels of statistics.
-    pub extra_stat_tags: Vec<String>,
-    /// More roots.
-    pub ca_certificates_pem: Vec<String>,
-    /// Deprecated.
-    pub config_path: String,
-    /// Deprecated.
-    pub binary_path: String,
-    /// Name of the service, for tracing.
-    pub service_cluster: String,
-    /// How services are named in traces.
-    pub tracing_service_name: Option<String>,
-    /// Deprecated.
-    pub zipkin_address: String,
-    /// Deprecated.
-    pub control_plane_auth_policy: Option<String>,
-    /// Deprecated.
-    pub custom_config_file: String,
-    /// Deprecated.
-    pub stat_name_length: Option<u32>,
-    /// Deprecated.
-    pub proxy_bootstrap_template_path: String,
-    /// Deprecated.
-    pub sds: Option<Value>,
-}
-
-/// What stands before a gateway.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct GatewayTopology {
-    /// How many proxies are trusted to have written `x-forwarded-for`.
-    pub num_trusted_proxies: u32,
-    /// What becomes of `x-forwarded-client-cert`.
-    pub forward_client_cert_details: Option<ForwardClientCertDetails>,
-    /// PROXY protocol from them.
-    pub proxy_protocol: Option<Value>,
-}
-
-/// What becomes of `x-forwarded-client-cert`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum ForwardClientCertDetails {
-    /// The default.
-    Undefined,
-    /// Removed.
-    Sanitize,
-    /// Passed on under mTLS.
-    ForwardOnly,
-    /// Appended to.
-    AppendForward,
-    /// Replaced.
-    SanitizeSet,
-    /// Passed on.
-    AlwaysForwardOnly,
-}
-
-/// How traffic is redirected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum InterceptionMode {
-    /// By NAT.
-    Redirect,
-    /// By a transparent proxy.
-    Tproxy,
-    /// Not.
-    None,
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": ["integer", "string"], "minimum": 1, "maximum": 65535, "pattern": "^[0-9]+$" })
+    }
 }

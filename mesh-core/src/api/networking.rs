@@ -20,7 +20,7 @@ pub use virtual_service::VirtualService;
 pub use workload_entry::WorkloadEntry;
 pub use workload_group::WorkloadGroup;
 
-use super::value::{optional_port_number, port_number};
+use super::value::{optional_port_number, port_or_zero};
 use serde::Deserialize;
 
 /// A port with its protocol, as Gateway, ServiceEntry and Sidecar write it.
@@ -28,14 +28,14 @@ use serde::Deserialize;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Port {
-    /// Number.
-    #[serde(deserialize_with = "port_number")]
+    /// Number, 1 to 65535; 0 for a Unix socket.
+    #[serde(deserialize_with = "port_or_zero")]
     pub number: u16,
-    /// Protocol, such as `HTTP`, `HTTP2`, `GRPC`, `TLS` or `TCP`, in any case.
+    /// HTTP, HTTP2, GRPC, GRPC-WEB, HTTPS, TLS, TCP, MONGO, REDIS, MYSQL or UDP, in any case.
     pub protocol: String,
-    /// Name.
+    /// Name, such as `http` or `tcp-db`: up to 63 letters, digits and dashes.
     pub name: String,
-    /// Port of the endpoints, where it is another.
+    /// Port of the endpoints where it is another, 1 to 65535. For ServiceEntry alone.
     #[serde(deserialize_with = "optional_port_number")]
     pub target_port: Option<u16>,
 }

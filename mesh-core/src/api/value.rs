@@ -255,7 +255,21 @@ pub(crate) fn port_number<'de, D: Deserializer<'de>>(d: D) -> Result<u16, D::Err
     }
 }
 
-/// The same, where the port is optional.
+/// A port number from 1 to 65535, or 0 where a Unix socket stands for it.
+pub(crate) fn port_or_zero<'de, D: Deserializer<'de>>(d: D) -> Result<u16, D::Error> {
+    let n = u64::deserialize(d)?;
+    u16::try_from(n).map_err(|_| D::Error::invalid_value(Unexpected::Unsigned(n), &"a port from 1 to 65535"))
+}
+
+/// Port numbers from 1 to 65535 by name.
+pub(crate) fn ports_by_name<'de, D: Deserializer<'de>>(d: D) -> Result<BTreeMap<String, u16>, D::Error> {
+    #[derive(Deserialize)]
+    struct One(#[serde(deserialize_with = "port_number")] u16);
+    let ports = BTreeMap::<String, One>::deserialize(d)?;
+    Ok(ports.into_iter().map(|(name, One(port))| (name, port)).collect())
+}
+
+/// A port number from 1 to 65535, where it is optional.
 pub(crate) fn optional_port_number<'de, D: Deserializer<'de>>(d: D) -> Result<Option<u16>, D::Error> {
     port_number(d).map(Some)
 }

@@ -137,11 +137,12 @@ impl<'w> Scope<'w> {
         all
     }
 
-    /// What becomes of traffic to unknown hosts, and where it was said.
+    /// What becomes of traffic to unknown hosts, and the Sidecar's policy if that says it.
     pub(super) fn outbound_policy(&self) -> (OutboundMode, Option<&'w OutboundTrafficPolicy>) {
         let own = self.sidecar.and_then(|s| s.spec.outbound_traffic_policy.as_ref());
-        let policy = own.or(self.mesh.outbound_traffic_policy.as_ref());
-        (policy.map_or(OutboundMode::AllowAny, |p| p.mode), policy)
+        let in_mesh = self.mesh.outbound_traffic_policy.as_ref();
+        let mode = own.map(|p| p.mode).or(in_mesh.map(|p| p.mode));
+        (mode.unwrap_or(OutboundMode::AllowAny), own)
     }
 
     /// Whether the proxy's traffic comes by sockets of its own rather than by redirection: then there is no

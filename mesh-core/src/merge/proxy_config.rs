@@ -17,6 +17,7 @@ use crate::api::networking::ProxyConfig;
 use crate::api::value::labels_match;
 use crate::diagnostic::Finding;
 use crate::world::World;
+use crate::yaml::proxy_defaults;
 use std::sync::Arc;
 
 /// The pod's annotation with settings of its proxy, in YAML, as in `defaultConfig`.
@@ -60,7 +61,7 @@ pub fn effective<'w>(world: &'w World, subject: Subject<'_>, annotation: Option<
         over::put(&mut settings, of_resource(&config.spec));
     }
     let mut refused = None;
-    match annotation.map(read).transpose() {
+    match annotation.map(proxy_defaults).transpose() {
         Ok(written) => over::put(&mut settings, written.unwrap_or_default()),
         Err(finding) => refused = Some(finding),
     }
@@ -71,18 +72,10 @@ pub fn effective<'w>(world: &'w World, subject: Subject<'_>, annotation: Option<
 }
 
 fn of_resource(spec: &ProxyConfig) -> ProxyDefaults {
-    let image = spec.image.as_ref().map(|image| serde_json::json!({ "imageType": image.image_type }));
     ProxyDefaults {
         concurrency: spec.concurrency,
         proxy_metadata: spec.environment_variables.clone(),
-        image,
+        image: spec.image.clone(),
         ..ProxyDefaults::default()
     }
-}
-
-/// Reads the annotation: what `defaultConfig` of a MeshConfig may say.
-fn read(text: &str) -> Result<ProxyDefaults, Box<Finding>> {
-    let indented: String = text.lines().map(|line| format!("  {line}\n")).collect();
-    let mesh = crate::yaml::mesh_config(&format!("defaultConfig:\n{indented}"))?;
-    Ok(mesh.default_config.unwrap_or_default())
 }

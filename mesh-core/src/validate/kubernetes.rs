@@ -10,38 +10,12 @@
 use super::report::Report;
 use crate::api::MeshConfig;
 use crate::api::kubernetes::service::ServicePort;
-use crate::api::kubernetes::{ConfigMap, EndpointSlice, Endpoints, IntOrString, Pod, Secret, Service};
+use crate::api::kubernetes::{EndpointSlice, Endpoints, IntOrString, Pod, Secret, Service};
 use crate::diagnostic::{Finding, code};
-use crate::identity::{InvalidTrustDomain, TrustDomain};
-use crate::yaml::{InMeshConfig, is_subdomain, mesh_config, transplant};
+use crate::identity::InvalidTrustDomain;
+use crate::yaml::is_subdomain;
 use std::collections::HashSet;
 use std::net::IpAddr;
-
-/// The MeshConfig is text inside of a resource: its errors are errors of the resource.
-pub(super) fn config_map(map: &ConfigMap, report: &mut Report<'_>) {
-    let is_mesh = &*report.meta.name == "istio" && &*report.meta.namespace == "istio-system";
-    let Some(text) = map.data.get("mesh").filter(|_| is_mesh) else { return };
-    match mesh_config(text) {
-        Err(finding) => {
-            let finding = transplant(*finding, report.meta, report.source, "data.mesh");
-            report.push(finding);
-        }
-        Ok(mesh) => {
-            let place = InMeshConfig::new(text, report.meta, report.source);
-            if let Err(error) = mesh.parsed_trust_domain() {
-                report.push(place.put(bad_trust_domain(&mesh, error), "trustDomain"));
-            }
-            for (i, alias) in mesh.trust_domain_aliases.iter().enumerate() {
-                if let Err(error) = alias.parse::<TrustDomain>() {
-                    let message = format!("{alias:?} is nobody's trust domain: {error}");
-                    let finding =
-                        Finding::warning(code::SCHEMA, message).help("write one such as cluster.local");
-                    report.push(place.put(finding, &format!("trustDomainAliases[{i}]")));
-                }
-            }
-        }
-    }
-}
 
 /// Certificates could not be issued, nor callers be told apart, in a trust domain that is none.
 pub(crate) fn bad_trust_domain(mesh: &MeshConfig, error: InvalidTrustDomain) -> Finding {

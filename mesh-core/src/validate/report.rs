@@ -255,7 +255,9 @@ impl<'a> Report<'a> {
 
     /// A port that must be written; the number itself is in range by its type.
     pub(super) fn port_number(&mut self, path: &str, number: u16) {
-        if number == 0 {
+        if number == 0 && self.is_written(path) {
+            self.refuse(path, "0 is not a port", "a port is between 1 and 65535");
+        } else if number == 0 {
             self.refuse(path, "the port's number is missing", "a port is between 1 and 65535");
         }
     }
@@ -280,20 +282,6 @@ impl<'a> Report<'a> {
         if !socket.starts_with('@') && (!socket.starts_with('/') || socket.ends_with('/')) {
             let message = format!("{socket:?} is not an absolute path to a file");
             self.refuse(path, message, "write unix:///run/app.sock");
-        }
-    }
-
-    /// Labels of workloads, in Kubernetes' syntax: others no workload can have.
-    pub(super) fn labels(&mut self, path: &str, labels: &BTreeMap<String, String>) {
-        for (key, value) in labels {
-            let path = format!("{path}.{key}");
-            if !names::is_label_key(key) {
-                let message = format!("{key:?} is not the name of a label");
-                self.refuse_key(&path, message, "such as version or example.com/version");
-            } else if !names::is_label_value(value) {
-                let help = "letters, digits, dashes, underscores and dots, a letter or digit at both ends";
-                self.refuse(&path, format!("{value:?} is not the value of a label"), help);
-            }
         }
     }
 
@@ -342,24 +330,5 @@ impl<'a> Report<'a> {
                 self.warn(&path, "a gateway by its old form of name", format!("write {namespace}/{gateway}"));
             }
         }
-    }
-
-    /// Hosts as `namespace/host`; in a Gateway the namespace may be left out.
-    pub(super) fn scoped_host(&mut self, path: &str, text: &str, namespace_required: bool) {
-        let host = match text.split_once('/') {
-            Some((namespace, host)) => {
-                if !matches!(namespace, "*" | "." | "~") && !is_label(namespace) {
-                    let message = format!("{namespace:?} is not a namespace");
-                    self.refuse(path, message, "write `.`, `*`, `~` or a namespace before the slash");
-                }
-                host
-            }
-            None if namespace_required => {
-                let message = format!("{text:?} has no namespace");
-                return self.refuse(path, message, format!("write ./{text}, */{text} or namespace/{text}"));
-            }
-            None => text,
-        };
-        self.host(path, host);
     }
 }

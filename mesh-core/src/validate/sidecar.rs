@@ -1,12 +1,20 @@
 //! Sidecar: what it listens on must be free of contradictions.
+//!
+//! | Rule | Istio | Here | Why |
+//! |---|---|---|---|
+//! | a Unix socket to bind without a port | accepted, never listened on | refused | the listener would be missing in silence |
+//! | what TLS may say | | | see `server_tls` |
 
-use super::report::Report;
-use super::{gateway, traffic_policy};
-use crate::api::networking::Sidecar;
-use crate::api::networking::gateway::ServerTlsMode;
-use crate::api::networking::sidecar::{CaptureMode, EgressListener, IngressListener, OutboundMode};
+use super::names::{fqdn_error, wildcard_error};
+use super::report::{Report, is_label};
+use super::{server_tls, traffic_policy};
+use crate::api::networking::gateway::{ServerTls, ServerTlsMode};
+use crate::api::networking::sidecar::{
+    CaptureMode, EgressListener, IngressListener, OutboundMode, OutboundTrafficPolicy,
+};
+use crate::api::networking::{Port, Sidecar};
 use crate::registry::Protocol;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::SocketAddr;
 
 pub(super) fn check(spec: &Sidecar, report: &mut Report<'_>) {
@@ -23,11 +31,8 @@ pub(super) fn check(spec: &Sidecar, report: &mut Report<'_>) {
         );
     }
     if let Some(selector) = &spec.workload_selector {
-        report.selector("spec.workloadSelector.labels", &selector.labels);
-        if selector.labels.is_empty() {
-            let help = "leave it out, or write the labels of workloads";
-            report.warn("spec.workloadSelector", "selects every workload of the namespace", help);
-        }
+        let help = "leave it out, or write the labels of workloads";
+        report.workload_labels("spec.workloadSelector", &selector.labels, help);
     }
     let mut ports = HashSet::new();
     for (i, listener) in spec.ingress.iter().enumerate() {
@@ -43,25 +48,43 @@ pub(super) fn check(spec: &Sidecar, report: &mut Report<'_>) {
         let is_last = i + 1 == spec.egress.len();
         egress(listener, &mut ports, is_last, &format!("spec.egress[{i}]"), report);
     }
-    if let Some(proxy) = policy.and_then(|p| p.egress_proxy.as_ref()) {
-        let path = "spec.outboundTrafficPolicy.egressProxy";
-        if policy.is_none_or(|p| p.mode != OutboundMode::AllowAny) {
-            report.refuse(path, "an egress proxy without mode ALLOW_ANY", "write mode: ALLOW_ANY");
-        }
-        report.host(&format!("{path}.host"), &proxy.host);
-        if proxy.port.is_none() {
-            report.refuse(path, "the port is missing", "write port.number");
-        }
+    if let Some(policy) = policy {
+        outbound(policy, report);
+    }
+}
+
+fn outbound(policy: &OutboundTrafficPolicy, report: &mut Report<'_>) {
+    if policy.mode == OutboundMode::AllowAnyDynamicDns {
+        let help = "write ALLOW_ANY, or say it for the whole mesh in meshConfig.outboundTrafficPolicy";
+        report.refuse("spec.outboundTrafficPolicy.mode", "not a mode of a Sidecar", help);
+    }
+    let Some(proxy) = &policy.egress_proxy else { return };
+    let path = "spec.outboundTrafficPolicy.egressProxy";
+    if policy.mode != OutboundMode::AllowAny {
+        return report.refuse(path, "an egress proxy without mode ALLOW_ANY", "write mode: ALLOW_ANY");
+    }
+    if let Some(error) = fqdn_error(&proxy.host) {
+        let help = "name the proxy's service, such as egress.istio-system.svc.cluster.local";
+        report.refuse(&format!("{path}.host"), format!("{:?} is not a host: {error}", proxy.host), help);
+    }
+    let subset = proxy.subset.as_str();
+    if !subset.is_empty() && !is_label(subset) {
+        let message = format!("{subset:?} is not the name of a subset");
+        report.refuse(&format!("{path}.subset"), message, "a name has up to 63 letters, digits and dashes");
+    }
+    if proxy.port.is_none() {
+        report.refuse(path, "the port is missing", "write port.number");
     }
 }
 
 fn ingress(listener: &IngressListener, seen: &mut HashSet<u16>, path: &str, report: &mut Report<'_>) {
     let port = &listener.port;
+    if !report.is_written(&format!("{path}.port")) {
+        return report.refuse(path, "the port is missing", "write port with its number and protocol");
+    }
     report.port_number(&format!("{path}.port.number"), port.number);
     let protocol = protocol(&port.protocol, &format!("{path}.port.protocol"), report);
-    if port.target_port.is_some() {
-        report.refuse(&format!("{path}.port.targetPort"), "no effect on a Sidecar", "write defaultEndpoint");
-    }
+    port_fits(port, path, "write defaultEndpoint", report);
     report.bind(&format!("{path}.bind"), &listener.bind);
     if port.number != 0 && !seen.insert(port.number) {
         let message = format!("port {} is there twice", port.number);
@@ -75,30 +98,45 @@ fn ingress(listener: &IngressListener, seen: &mut HashSet<u16>, path: &str, repo
         let help = "write 127.0.0.1:PORT, 0.0.0.0:PORT, [::1]:PORT, [::]:PORT or unix:///path";
         report.refuse(&at, format!("{endpoint:?} is not where the workload itself listens"), help);
     }
-    traffic_policy::connection_pool(
-        listener.connection_pool.as_ref(),
-        &format!("{path}.connectionPool"),
-        report,
-    );
+    let pool = listener.connection_pool.as_ref();
+    traffic_policy::connection_pool(pool, &format!("{path}.connectionPool"), report);
+    if pool.is_some_and(|p| p.http.is_some()) && !protocol.is_some_and(Protocol::is_http) {
+        let help = "write port.protocol: HTTP, or leave http out; what tcp says holds";
+        report.warn(&format!("{path}.connectionPool.http"), "bounds of HTTP on a port without HTTP", help);
+    }
     if let Some(tls) = &listener.tls {
-        let path = format!("{path}.tls");
-        if protocol.is_some_and(|p| !p.is_tls()) {
-            report.refuse(&path, "TLS settings on a port without TLS", "write protocol: HTTPS or TLS");
-        }
-        if matches!(tls.mode, Some(ServerTlsMode::IstioMutual | ServerTlsMode::AutoPassthrough)) {
-            report.refuse(&format!("{path}.mode"), "not a mode of a Sidecar", "write SIMPLE or MUTUAL");
-        }
-        let refused = [
-            ("httpsRedirect", tls.https_redirect),
-            ("credentialName", !tls.credential_name.is_empty()),
-            ("credentialNames", !tls.credential_names.is_empty()),
-            ("subjectAltNames", !tls.subject_alt_names.is_empty()),
-            ("tlsCertificates", !tls.tls_certificates.is_empty()),
-        ];
-        for (field, _) in refused.iter().filter(|(_, is)| *is) {
-            report.refuse(&format!("{path}.{field}"), "not supported on a Sidecar", "leave it out");
-        }
-        gateway::server_tls(Some(tls), &path, report);
+        inbound_tls(tls, protocol, &format!("{path}.tls"), report);
+    }
+}
+
+fn inbound_tls(tls: &ServerTls, protocol: Option<Protocol>, path: &str, report: &mut Report<'_>) {
+    if !protocol.is_some_and(Protocol::is_tls) {
+        report.refuse(path, "TLS settings on a port without TLS", "write port.protocol: HTTPS or TLS");
+    }
+    if matches!(tls.mode, Some(ServerTlsMode::IstioMutual | ServerTlsMode::AutoPassthrough)) {
+        report.refuse(&format!("{path}.mode"), "not a mode of a Sidecar", "write SIMPLE or MUTUAL");
+    }
+    let refused = [
+        ("httpsRedirect", tls.https_redirect),
+        ("credentialName", !tls.credential_name.is_empty()),
+        ("credentialNames", !tls.credential_names.is_empty()),
+        ("subjectAltNames", !tls.subject_alt_names.is_empty()),
+        ("tlsCertificates", !tls.tls_certificates.is_empty()),
+    ];
+    for (field, _) in refused.iter().filter(|(_, is)| *is) {
+        let help = "leave it out; certificates come from serverCertificate, privateKey and caCertificates";
+        report.refuse(&format!("{path}.{field}"), "not supported on a Sidecar", help);
+    }
+    server_tls::check(tls, path, report);
+}
+
+/// What any port of a Sidecar may say beside its number and protocol.
+fn port_fits(port: &Port, path: &str, instead: &str, report: &mut Report<'_>) {
+    if !port.name.is_empty() {
+        report.port_name(&format!("{path}.port.name"), &port.name);
+    }
+    if port.target_port.is_some() {
+        report.refuse(&format!("{path}.port.targetPort"), "no effect on a Sidecar", instead);
     }
 }
 
@@ -128,32 +166,36 @@ fn egress(
     path: &str,
     report: &mut Report<'_>,
 ) {
+    let bind = format!("{path}.bind");
     match &listener.port {
         None if !is_last => {
             let help = "write it last: what follows is never used";
             report.refuse(path, "a listener without a port before others", help);
         }
         None if listener.bind.starts_with("unix://") => {
-            report.refuse(&format!("{path}.bind"), "a socket without a protocol", "write port.protocol");
+            report.refuse(&bind, "a socket without a protocol", "write port.protocol");
         }
-        None => report.bind(&format!("{path}.bind"), &listener.bind),
+        None => report.bind(&bind, &listener.bind),
         Some(port) => {
             protocol(&port.protocol, &format!("{path}.port.protocol"), report);
+            port_fits(port, path, "leave it out", report);
             match listener.bind.strip_prefix("unix://") {
                 Some(socket) => {
-                    report.unix_path(&format!("{path}.bind"), socket);
+                    report.unix_path(&bind, socket);
+                    if port.number != 0 {
+                        let help = "leave the number out, or write an IP address to bind";
+                        let path = format!("{path}.port.number");
+                        report.refuse(&path, "a port's number for a Unix socket", help);
+                    }
                     if listener.capture_mode == CaptureMode::Iptables {
+                        let path = format!("{path}.captureMode");
                         let help = "write NONE, or leave it out";
-                        report.refuse(
-                            &format!("{path}.captureMode"),
-                            "a Unix socket is not redirected to",
-                            help,
-                        );
+                        report.refuse(&path, "a Unix socket is not redirected to", help);
                     }
                 }
                 None => {
                     report.port_number(&format!("{path}.port.number"), port.number);
-                    report.bind(&format!("{path}.bind"), &listener.bind);
+                    report.bind(&bind, &listener.bind);
                 }
             }
             let key = match port.number {
@@ -165,10 +207,51 @@ fn egress(
             }
         }
     }
-    if listener.hosts.is_empty() {
+    hosts(&listener.hosts, path, report);
+}
+
+/// Hosts as `namespace/host`, each of which should add something.
+fn hosts(all: &[String], path: &str, report: &mut Report<'_>) {
+    if all.is_empty() {
         report.refuse(path, "a listener without hosts", "write hosts, such as ./* or */*");
     }
-    for (i, host) in listener.hosts.iter().enumerate() {
-        report.scoped_host(&format!("{path}.hosts[{i}]"), host, true);
+    let own = report.meta.namespace.to_string();
+    let mut selected: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (i, text) in all.iter().enumerate() {
+        let path = format!("{path}.hosts[{i}]");
+        let Some((namespace, host)) = text.split_once('/') else {
+            let message = format!("{text:?} has no namespace");
+            report.refuse(&path, message, format!("write ./{text}, */{text} or namespace/{text}"));
+            continue;
+        };
+        host_of(namespace, host, &path, report);
+        let namespace = if namespace == "." { own.as_str() } else { namespace };
+        let before = selected.entry(namespace).or_default();
+        let is_known = match host {
+            "*" => !before.is_empty(),
+            host => before.contains(host) || before.contains("*"),
+        };
+        if is_known {
+            report.warn(&path, format!("`{text}` selects what another entry does"), "keep one of them");
+        }
+        before.insert(host);
+    }
+    if selected.get("*").is_some_and(|hosts| hosts.contains("*")) && selected.len() > 1 {
+        let help = "leave out the others, or `*/*`";
+        report.warn(&format!("{path}.hosts"), "`*/*` beside others: it selects all there is", help);
+    }
+}
+
+fn host_of(namespace: &str, host: &str, path: &str, report: &mut Report<'_>) {
+    if !matches!(namespace, "*" | "." | "~") && !is_label(namespace) {
+        let message = format!("{namespace:?} is not a namespace");
+        report.refuse(path, message, "write `.`, `*`, `~` or a namespace before the slash");
+    }
+    if let Some(error) = wildcard_error(host) {
+        let help = "write a full name such as reviews.default.svc.cluster.local, *.example.com or *";
+        report.refuse(path, format!("{host:?} is not a host: {error}"), help);
+    } else if host != "*" && !host.contains('.') {
+        let help = format!("write its full name, such as {host}.default.svc.cluster.local");
+        report.refuse(path, format!("{host:?} is a short name"), help);
     }
 }

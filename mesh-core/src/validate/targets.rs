@@ -8,6 +8,7 @@
 //! | the same target twice | accepted | a warning | it holds once; another one was meant |
 
 use super::report::Report;
+use crate::api::gateway_api::value::{LabelSelector, LabelSelectorOperator};
 use crate::api::value::{Selector, TargetRef};
 use std::collections::{BTreeMap, HashSet};
 
@@ -50,6 +51,16 @@ impl Report<'_> {
             self.warn(&path, "a selector without labels", "leave it out to select all workloads");
         }
         self.selector(&path, &selector.match_labels);
+    }
+
+    /// `labels` that select workloads, as networking kinds write them.
+    pub(super) fn workload_labels(&mut self, path: &str, labels: &BTreeMap<String, String>, help: &str) {
+        let path = format!("{path}.labels");
+        if labels.is_empty() {
+            self.warn(&path, "a selector without labels: it selects all of the namespace", help);
+        }
+        self.at_most(&path, labels.len(), 256, "label");
+        self.selector(&path, labels);
     }
 
     /// One of `selector`, `targetRef` and `targetRefs`, and targets of kinds that a policy attaches to.
@@ -131,4 +142,38 @@ fn kinds() -> String {
         Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
         _ => names.concat(),
     }
+}
+
+/// A condition of a selector that cannot be judged.
+pub(super) struct Problem {
+    /// From the selector.
+    pub(super) path: String,
+    pub(super) message: &'static str,
+    pub(super) help: &'static str,
+}
+
+/// Conditions that Kubernetes does not take. What becomes of a resource that holds one is for the caller to say.
+pub(super) fn problems_of_selector(selector: &LabelSelector) -> Vec<Problem> {
+    use LabelSelectorOperator::{DoesNotExist, Exists, In, NotIn};
+    let mut problems = Vec::new();
+    for (i, each) in selector.match_expressions.iter().enumerate() {
+        let mut add = |field: &str, message, help| {
+            problems.push(Problem { path: format!("matchExpressions[{i}].{field}"), message, help });
+        };
+        if each.key.is_empty() {
+            add("key", "the key is missing", "name the label");
+        }
+        match (each.operator, each.values.is_empty()) {
+            (None, _) => {
+                let help = "the operators are In, NotIn, Exists and DoesNotExist";
+                add("operator", "the operator is missing", help);
+            }
+            (Some(In | NotIn), true) => add("values", "In and NotIn need values", "list the values"),
+            (Some(Exists | DoesNotExist), false) => {
+                add("values", "Exists and DoesNotExist look at no values", "write In to compare values");
+            }
+            _ => {}
+        }
+    }
+    problems
 }

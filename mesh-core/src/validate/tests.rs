@@ -1,21 +1,25 @@
 mod destination_rule;
+mod envoy_filter;
+mod gateway;
+mod mesh_config;
 mod policy;
+mod service_entry;
+mod sidecar;
 mod virtual_service;
+mod workload;
 
+use crate::api::KINDS;
 use crate::diagnostic::{Color, Level, text};
 use crate::yaml;
 use virtual_service::rule;
 
 /// The findings about a spec, each as `LEVEL PATH: MESSAGE`.
 fn about(kind: &str, spec: &str) -> Vec<String> {
-    let group = match kind {
-        "PeerAuthentication" | "AuthorizationPolicy" | "RequestAuthentication" => "security.istio.io/v1",
-        "Telemetry" => "telemetry.istio.io/v1",
-        "WasmPlugin" | "TrafficExtension" => "extensions.istio.io/v1alpha1",
-        "Service" => "v1",
-        _ => "networking.istio.io/v1",
-    };
-    let document = format!("apiVersion: {group}\nkind: {kind}\nmetadata: {{name: x}}\nspec: {spec}\n");
+    let info = KINDS.iter().find(|k| k.kind == kind).unwrap();
+    let (group, version) = (info.group, info.versions[0]);
+    let slash = if group.is_empty() { "" } else { "/" };
+    let document =
+        format!("apiVersion: {group}{slash}{version}\nkind: {kind}\nmetadata: {{name: x}}\nspec: {spec}\n");
     judge(&document)
 }
 
@@ -99,127 +103,6 @@ fn what_bookinfo_writes_is_fine() {
         "{selector: {matchLabels: {app: a}}, action: DENY, rules: [{from: [{source: {principals: [cluster.local/ns/a/sa/b], \
          namespaces: [default]}}], to: [{operation: {ports: ['80'], methods: [GET], paths: ['/a/{*}/b', '/admin*']}}], \
          when: [{key: 'request.headers[x-token]', values: [a]}]}]}",
-    );
-}
-
-#[test]
-fn a_server_of_a_gateway_has_hosts_a_named_port_and_fitting_tls() {
-    let server = |server: &str| only("Gateway", &format!("{{selector: {{a: b}}, servers: [{server}]}}"));
-    let port = |p: &str| server(&format!("{{port: {{{p}}}, hosts: ['*']}}"));
-    assert_eq!(
-        port("number: 80, name: a, protocol: HTPP"),
-        "spec.servers[0].port.protocol: `HTPP` is not a protocol"
-    );
-    assert_eq!(port("number: 80, protocol: HTTP"), "spec.servers[0].port.name: the port's name is missing");
-    assert_eq!(port("name: a, protocol: HTTP"), "spec.servers[0].port.number: the port's number is missing");
-    assert_eq!(port("number: 443, name: a, protocol: HTTPS"), "spec.servers[0]: HTTPS without TLS settings");
-    assert_eq!(
-        server("{port: {number: 80, name: a, protocol: HTTP}}"),
-        "spec.servers[0]: a server without hosts"
-    );
-    let tls = |protocol: &str, tls: &str| {
-        about(
-            "Gateway",
-            &format!(
-                "{{selector: {{a: b}}, servers: [{{port: {{number: 80, name: a, protocol: {protocol}}}, hosts: [a/b], tls: {tls}}}]}}"
-            ),
-        )
-    };
-    assert!(tls("HTTP", "{httpsRedirect: true}").is_empty());
-    assert!(tls("HTTPS", "{mode: SIMPLE, credentialName: c}").is_empty());
-    assert!(tls("HTTP", "{mode: SIMPLE, credentialName: c}")[0].contains("TLS settings on HTTP"));
-    assert!(tls("HTTPS", "{mode: SIMPLE}")[0].contains("a certificate and its key are missing"));
-    assert!(
-        tls("HTTPS", "{mode: MUTUAL, serverCertificate: a, privateKey: b}")[0].contains("roots are missing")
-    );
-    assert!(tls("HTTPS", "{mode: ISTIO_MUTUAL, credentialName: c}")[0].contains("under ISTIO_MUTUAL"));
-    assert_eq!(about("Gateway", "{selector: {a: b}}"), ["spec: a gateway without servers"]);
-}
-
-#[test]
-fn the_endpoints_of_a_service_fit_its_resolution() {
-    let entry = |more: &str| {
-        only(
-            "ServiceEntry",
-            &format!("{{hosts: [a.b], ports: [{{number: 80, name: http, protocol: HTTP}}], {more}}}"),
-        )
-    };
-    assert_eq!(
-        entry("resolution: STATIC, endpoints: [{address: c.d}]"),
-        "spec.endpoints[0].address: \"c.d\" is not an IP address"
-    );
-    assert_eq!(
-        entry("endpoints: [{address: 10.0.0.1}]"),
-        "spec.endpoints: endpoints have no effect under resolution NONE"
-    );
-    assert_eq!(
-        entry("resolution: STATIC, workloadSelector: {labels: {a: b}}, endpoints: [{address: 10.0.0.1}]"),
-        "spec.endpoints: `endpoints` beside `workloadSelector`"
-    );
-    assert_eq!(
-        entry("resolution: STATIC, endpoints: [{address: 10.0.0.1, ports: {htp: 1}}]"),
-        "spec.endpoints[0].ports.htp: the service has no port `htp`"
-    );
-    assert_eq!(
-        entry("resolution: DNS, addresses: [10.0.0.0/8]"),
-        "spec.addresses: a network is an address of STATIC and NONE only"
-    );
-    assert!(entry("resolution: STATIC, endpoints: [{address: 10.0.0.256}]").contains("IP address"));
-    assert!(entry("resolution: DNS, exportTo: ['~', a]").contains("beside other namespaces"));
-}
-
-#[test]
-fn hosts_and_ports_of_a_service_are_there_once() {
-    let entry =
-        |hosts: &str, ports: &str| only("ServiceEntry", &format!("{{hosts: {hosts}, ports: {ports}}}"));
-    let port = "[{number: 80, name: http, protocol: HTTP}]";
-    assert_eq!(entry("['*']", port), "spec.hosts[0]: `*` is not a service");
-    assert_eq!(entry("[]", port), "spec: a service without hosts");
-    assert_eq!(
-        entry("[a.b]", "[{number: 80, protocol: HTTP}]"),
-        "spec.ports[0].name: the port's name is missing"
-    );
-    assert_eq!(
-        entry("[a.b]", "[{number: 80, name: a}, {number: 80, name: b}]"),
-        "spec.ports[1].number: port 80 is there twice"
-    );
-    assert!(
-        only("ServiceEntry", "{hosts: ['*.b'], resolution: DNS, ports: [{number: 80, name: a}]}")
-            .ends_with("`*.b` cannot be resolved")
-    );
-}
-
-#[test]
-fn a_workload_has_an_address() {
-    assert_eq!(only("WorkloadEntry", "{labels: {a: b}}"), "spec.address: the address is missing");
-    assert_eq!(
-        only("WorkloadEntry", "{address: unix://a}"),
-        "spec.address: \"a\" is not an absolute path to a file"
-    );
-    assert_eq!(only("WorkloadEntry", "{address: 10.0.0.1, ports: {a: 0}}"), "spec.ports.a: 0 is not a port");
-    is_fine("WorkloadEntry", "{address: 'fd00::1'}");
-    is_fine("WorkloadEntry", "{address: unix:///run/a.sock}");
-}
-
-#[test]
-fn a_sidecars_listeners_are_its_own_and_once_each() {
-    let ingress = |more: &str| {
-        only("Sidecar", &format!("{{ingress: [{{port: {{number: 80, protocol: HTTP}}, {more}}}]}}"))
-    };
-    assert!(ingress("defaultEndpoint: '10.0.0.1:80'").contains("is not where the workload itself listens"));
-    assert!(ingress("defaultEndpoint: '127.0.0.1'").contains("is not where the workload itself listens"));
-    assert_eq!(ingress("bind: x"), "spec.ingress[0].bind: \"x\" is not an IP address");
-    assert_eq!(
-        only("Sidecar", "{ingress: [{port: {number: 80}}, {port: {number: 80}}]}"),
-        "spec.ingress[1].port.number: port 80 is there twice"
-    );
-    assert_eq!(only("Sidecar", "{}"), "spec: a Sidecar that says nothing");
-    let egress = |hosts: &str| only("Sidecar", &format!("{{egress: [{{hosts: {hosts}}}]}}"));
-    assert_eq!(egress("[]"), "spec.egress[0]: a listener without hosts");
-    assert_eq!(egress("[reviews]"), "spec.egress[0].hosts[0]: \"reviews\" has no namespace");
-    assert_eq!(
-        only("Sidecar", "{egress: [{hosts: ['*/*']}, {port: {number: 1, protocol: TCP}, hosts: ['*/*']}]}"),
-        "spec.egress[0]: a listener without a port before others"
     );
 }
 

@@ -3,6 +3,8 @@
 mod load_balancer;
 mod tls;
 
+pub(super) use load_balancer::locality;
+
 use super::names;
 use super::report::Report;
 use crate::api::networking::destination_rule::{
@@ -58,9 +60,7 @@ impl Parts<'_> {
         }
         connection_pool(self.pool, &format!("{path}.connectionPool"), report);
         outlier_detection(self.outlier, &format!("{path}.outlierDetection"), report);
-        if let Some(settings) = self.tls {
-            tls::check(settings, &format!("{path}.tls"), report);
-        }
+        client_tls(self.tls, &format!("{path}.tls"), report);
     }
 }
 
@@ -112,6 +112,12 @@ fn tunnel(wanted: &Tunnel, path: &str, report: &mut Report<'_>) {
     }
 }
 
+pub(super) fn client_tls(settings: Option<&ClientTls>, path: &str, report: &mut Report<'_>) {
+    if let Some(settings) = settings {
+        tls::check(settings, path, report);
+    }
+}
+
 pub(super) fn connection_pool(pool: Option<&ConnectionPool>, path: &str, report: &mut Report<'_>) {
     let Some(pool) = pool else { return };
     if pool.tcp.is_none() && pool.http.is_none() {
@@ -153,7 +159,7 @@ pub(super) fn connection_pool(pool: Option<&ConnectionPool>, path: &str, report:
     }
 }
 
-fn outlier_detection(outlier: Option<&OutlierDetection>, path: &str, report: &mut Report<'_>) {
+pub(super) fn outlier_detection(outlier: Option<&OutlierDetection>, path: &str, report: &mut Report<'_>) {
     let Some(outlier) = outlier else { return };
     report.duration(&format!("{path}.interval"), outlier.interval);
     report.duration(&format!("{path}.baseEjectionTime"), outlier.base_ejection_time);

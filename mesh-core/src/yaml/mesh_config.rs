@@ -2,8 +2,10 @@
 
 use super::resource::explain;
 use super::{Limits, documents, each_document, typed};
+use crate::api::mesh::{MeshNetworks, ProxyDefaults};
 use crate::api::{MeshConfig, Meta};
 use crate::diagnostic::{Finding, ResourceKey, SourceMap, Span};
+use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
 /// Reads the text of a MeshConfig: key `mesh` of ConfigMap `istio`.
@@ -11,7 +13,28 @@ use std::sync::Arc;
 /// # Errors
 /// The first thing that is wrong, with its place in the text.
 pub fn mesh_config(text: &str) -> Result<MeshConfig, Box<Finding>> {
-    let meta = Meta { kind: "MeshConfig".into(), ..Meta::default() };
+    inner_text("MeshConfig", text)
+}
+
+/// Reads the text of MeshNetworks: key `meshNetworks` of ConfigMap `istio`.
+///
+/// # Errors
+/// The first thing that is wrong, with its place in the text.
+pub fn mesh_networks(text: &str) -> Result<MeshNetworks, Box<Finding>> {
+    inner_text("MeshNetworks", text)
+}
+
+/// Reads the settings of a proxy: annotation `proxy.istio.io/config` of a pod.
+///
+/// # Errors
+/// The first thing that is wrong, with its place in the text.
+pub fn proxy_defaults(text: &str) -> Result<ProxyDefaults, Box<Finding>> {
+    inner_text("ProxyConfig", text)
+}
+
+/// A text without a document says nothing: all is as by default.
+fn inner_text<T: DeserializeOwned + Default>(kind: &str, text: &str) -> Result<T, Box<Finding>> {
+    let meta = Meta { kind: kind.into(), ..Meta::default() };
     let mut read = None;
     let mut findings = each_document("mesh", text, &Limits::default(), |tree, source| {
         if read.is_none() {
@@ -21,7 +44,7 @@ pub fn mesh_config(text: &str) -> Result<MeshConfig, Box<Finding>> {
     match (findings.pop(), read) {
         (Some(finding), _) => Err(Box::new(finding)),
         (None, Some(read)) => read,
-        (None, None) => Ok(MeshConfig::default()),
+        (None, None) => Ok(T::default()),
     }
 }
 

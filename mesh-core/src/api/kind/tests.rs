@@ -172,7 +172,7 @@ fn every_field_of_the_routing_kinds_is_known() {
             "serverCertificate": "s", "privateKey": "k", "caCertificates": "r", "caCertCredentialName": "n", "caCrl": "x",
             "tlsCertificates": [{"serverCertificate": "s", "privateKey": "k", "caCertificates": "r"}], "subjectAltNames": ["a"],
             "verifyCertificateSpki": ["a"], "verifyCertificateHash": ["a"], "minProtocolVersion": "TLSV1_2",
-            "maxProtocolVersion": "TLSV1_3", "cipherSuites": ["x"], "insecureSkipVerify": true}}]}),
+            "maxProtocolVersion": "TLSV1_3", "cipherSuites": ["x"], "ecdhCurves": ["x"], "insecureSkipVerify": true}}]}),
     )
     .unwrap();
 }
@@ -222,8 +222,12 @@ fn every_field_of_the_other_kinds_is_known() {
         "v1alpha3",
         "EnvoyFilter",
         json!({"workloadSelector": {"labels": {}}, "targetRefs": [], "priority": -1, "configPatches": [{"applyTo": "HTTP_FILTER",
-            "match": {"context": "SIDECAR_INBOUND", "proxy": {"proxyVersion": "x", "metadata": {}}, "listener": {"portNumber": 1},
-            "routeConfiguration": {}, "cluster": {}, "waypoint": {}},
+            "match": {"context": "SIDECAR_INBOUND", "proxy": {"proxyVersion": "x", "metadata": {}}, "listener": {"portNumber": 1,
+            "portName": "p", "name": "n", "listenerFilter": "f", "filterChain": {"name": "n", "sni": "s", "transportProtocol": "tls",
+            "applicationProtocols": "h2", "destinationPort": 1, "transportSocket": "t", "filter": {"name": "n", "subFilter": {"name": "n"}}}},
+            "routeConfiguration": {"portNumber": 1, "portName": "p", "gateway": "a/b", "name": "n", "vhost": {"name": "n", "domainName": "d",
+            "route": {"name": "n", "action": "DIRECT_RESPONSE"}}}, "cluster": {"portNumber": 1, "service": "s", "subset": "s", "name": "n"},
+            "waypoint": {"portNumber": 1, "filter": {"name": "n", "subFilter": {"name": "n"}}, "route": {"name": "n"}}},
             "patch": {"operation": "MERGE_AND_REPLACE_LIST", "value": {"a": [1]}, "filterClass": "AUTHZ"}}]}),
     )
     .unwrap();
@@ -314,23 +318,118 @@ fn kubernetes_fields_that_the_mesh_does_not_read_are_accepted() {
 fn a_mesh_config_has_istios_defaults_and_knows_every_field_of_the_guide() {
     let empty: MeshConfig = from_value_at("", json!({})).unwrap();
     assert_eq!(empty, MeshConfig::default());
-    let c: MeshConfig = from_value_at(
-        "mesh",
-        json!({
-            "accessLogFile": "/dev/stdout", "accessLogEncoding": "JSON", "trustDomain": "td", "meshMTLS": {"minProtocolVersion": "TLSV1_3"},
-            "defaultConfig": {"discoveryAddress": "x:15012", "proxyMetadata": {"A": "b"}, "gatewayTopology": {"numTrustedProxies": 1,
-                "forwardClientCertDetails": "SANITIZE_SET"}, "tracing": {"sampling": 100}, "interceptionMode": "TPROXY"},
-            "enablePrometheusMerge": true, "extensionProviders": [{"name": "p", "envoyFileAccessLog": {"path": "/dev/stdout",
-                "logFormat": {"labels": {"a": "%START_TIME%"}}}}, {"name": "q", "envoyExtAuthzGrpc": {"service": "s", "port": 1}}],
-            "defaultProviders": {"accessLogging": ["p"]}, "outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"},
-            "pathNormalization": {"normalization": "MERGE_SLASHES"}, "h2UpgradePolicy": "UPGRADE",
-            "localityLbSetting": {"enabled": true}, "rootNamespace": "root", "connectTimeout": "3s",
-            "discoverySelectors": [{"matchLabels": {"a": "b"}}], "enableAutoMtls": false, "defaultHttpRetryPolicy": {"attempts": 0}
-        }),
-    )
-    .unwrap();
+    let c: MeshConfig = from_value_at("mesh", every_setting_of_a_mesh()).unwrap();
     assert_eq!((c.root_namespace.as_str(), c.enable_auto_mtls), ("root", false));
     let e =
         from_value_at::<MeshConfig>("mesh", json!({"defaultConfig": {"concurrency": "two"}})).unwrap_err();
     assert_eq!(e.path, "mesh.defaultConfig.concurrency");
+}
+
+/// The fields of both objects.
+fn with(mut some: serde_json::Value, more: &serde_json::Value) -> serde_json::Value {
+    some.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    some
+}
+
+/// Every field of a MeshConfig, so that each is read.
+fn every_setting_of_a_mesh() -> serde_json::Value {
+    let tls = json!({"mode": "SIMPLE", "sni": "a"});
+    let at = |more: serde_json::Value| with(json!({"service": "a.b", "port": 80}), &more);
+    let selector = json!({"matchLabels": {"a": "b"}, "matchExpressions": [{"key": "a", "operator": "DoesNotExist"},
+        {"key": "b", "operator": "NotIn", "values": ["c"]}]});
+    let body = json!({"maxRequestBytes": 1, "allowPartialMessage": true, "packAsBytes": true});
+    let header = json!([{"name": "a", "value": "b"}, {"name": "c", "envName": "D"}]);
+    let http = json!({"path": "/", "timeout": "1s", "headers": header});
+    let providers = json!([
+        {"name": "a", "envoyExtAuthzHttp": at(json!({"timeout": "1s", "pathPrefix": "/", "failOpen": true, "clearRouteCache": true,
+            "statusOnError": "503", "includeHeadersInCheck": ["a"], "includeRequestHeadersInCheck": ["a*"],
+            "includeAdditionalHeadersInCheck": {"a": "b"}, "includeRequestBodyInCheck": body, "headersToUpstreamOnAllow": ["a"],
+            "headersToDownstreamOnDeny": ["a"], "headersToDownstreamOnAllow": ["a"]}))},
+        {"name": "b", "envoyExtAuthzGrpc": at(json!({"timeout": "1s", "failOpen": true, "clearRouteCache": true,
+            "statusOnError": "503", "includeRequestBodyInCheck": body, "port": "9000"}))},
+        {"name": "c", "zipkin": at(json!({"maxTagLength": 1, "enable64bitTraceId": true, "path": "/", "timeout": "1s",
+            "traceContextOption": "USE_B3_WITH_W3C_PROPAGATION", "headers": header}))},
+        {"name": "d", "lightstep": at(json!({"accessToken": "x", "maxTagLength": 1}))},
+        {"name": "e", "datadog": at(json!({"maxTagLength": 1}))},
+        {"name": "f", "stackdriver": {"debug": true, "maxNumberOfAttributes": 1, "maxNumberOfAnnotations": 1,
+            "maxNumberOfMessageEvents": 1, "maxTagLength": 1, "logging": {"labels": {"a": "b"}}}},
+        {"name": "g", "opencensus": at(json!({"context": ["W3C_TRACE_CONTEXT", "GRPC_BIN", "CLOUD_TRACE_CONTEXT", "B3"],
+            "maxTagLength": 1}))},
+        {"name": "h", "skywalking": at(json!({"accessToken": "x"}))},
+        {"name": "i", "opentelemetry": at(json!({"maxTagLength": 1, "http": http, "grpc": {"timeout": "1s", "initialMetadata": header},
+            "resourceDetectors": {"environment": {}, "dynatrace": {}}, "serviceAttributeEnrichment": "OTEL_SEMANTIC_CONVENTIONS",
+            "dynatraceSampler": {"tenant": "t", "clusterId": -1, "rootSpansPerMinute": 1, "httpService": at(json!({"http": http}))}}))},
+        {"name": "j", "prometheus": {}},
+        {"name": "k", "envoyFileAccessLog": {"path": "/dev/stdout", "omitEmptyValues": true,
+            "logFormat": {"labels": {"a": "%START_TIME%"}}}},
+        {"name": "l", "envoyHttpAls": at(json!({"logName": "a", "filterStateObjectsToLog": ["a"], "additionalRequestHeadersToLog": ["a"],
+            "additionalResponseHeadersToLog": ["a"], "additionalResponseTrailersToLog": ["a"]}))},
+        {"name": "m", "envoyTcpAls": at(json!({"logName": "a", "filterStateObjectsToLog": ["a"]}))},
+        {"name": "n", "envoyOtelAls": at(json!({"logName": "a", "logFormat": {"text": "a", "labels": {"a": "b"}}}))},
+        {"name": "o", "sds": at(json!({"name": "a"}))},
+    ]);
+    let headers = json!({"forwardedClientCert": "SANITIZE", "requestId": {"disabled": true}, "attemptCount": {"disabled": true},
+        "setCurrentClientCertDetails": {"subject": true, "cert": true, "chain": true, "dns": true, "uri": true},
+        "server": {"disabled": false, "value": "a"}, "envoyDebugHeaders": {"disabled": true}, "preserveHttp1HeaderCase": true,
+        "metadataExchangeHeaders": {"mode": "IN_MESH"}, "xForwardedHost": {"enabled": true}, "xForwardedPort": {"enabled": true}});
+    let bounds = json!({"profile": "EDGE", "listenerPerConnectionBufferLimitBytes": 1, "clusterPerConnectionBufferLimitBytes": 1,
+        "httpIdleTimeout": "1s", "httpMaxConnectionDuration": "1s", "httpMaxStreamDuration": "1s", "httpStreamIdleTimeout": "1s",
+        "httpRequestTimeout": "1s", "httpRequestHeadersTimeout": "1s", "httpDrainTimeout": "1s", "httpMaxConcurrentStreams": 1,
+        "http2InitialStreamWindowSize": 1, "http2InitialConnectionWindowSize": 1, "httpMergeSlashes": true,
+        "httpHeadersWithUnderscoresAction": "HEADERS_WITH_UNDERSCORES_REJECT_REQUEST",
+        "httpPathWithEscapedSlashesAction": "UNESCAPE_AND_REDIRECT", "listenerConnectionLimit": 1,
+        "globalDownstreamConnectionLimit": 1});
+    let remote = json!({"address": "a:1", "tlsSettings": tls, "tcpKeepalive": {"probes": 1}});
+    let tracing = json!({"zipkin": {"address": "a:1"}, "lightstep": {"address": "a:1", "accessToken": "x"}, "datadog": {"address": "a:1"},
+        "stackdriver": {"debug": true, "maxNumberOfAttributes": 1, "maxNumberOfAnnotations": 1, "maxNumberOfMessageEvents": 1},
+        "openCensusAgent": {"address": "a", "context": ["UNSPECIFIED"]}, "maxPathTagLength": 1, "sampling": 99.5, "tlsSettings": tls,
+        "customTags": {"a": {"literal": {"value": "x"}}, "b": {"environment": {"name": "B", "defaultValue": "x"}},
+            "c": {"header": {"name": "x-c"}}}, "enableIstioTags": true});
+    let proxy = json!({"discoveryAddress": "x:15012", "concurrency": 0, "proxyMetadata": {"A": "b"}, "holdApplicationUntilProxyStarts": true,
+        "tracing": tracing, "gatewayTopology": {"numTrustedProxies": 1, "forwardClientCertDetails": "SANITIZE_SET", "proxyProtocol": {}},
+        "drainDuration": "45s", "terminationDrainDuration": "5s", "statusPort": 15020, "proxyAdminPort": 15000,
+        "interceptionMode": "TPROXY", "readinessProbe": {"tcpSocket": {"port": 80}}, "proxyHeaders": headers,
+        "proxyStatsMatcher": {"inclusionPrefixes": ["a"], "inclusionSuffixes": ["a"], "inclusionRegexps": ["a"]},
+        "image": {"imageType": "debug"}, "meshId": "m", "connectionSettings": bounds, "privateKeyProvider": {
+            "cryptomb": {"pollDelay": "1ms", "fallback": true}, "qat": {"pollDelay": "1ms", "fallback": true}}});
+    let more_of_proxy = json!({
+        "statsdUdpAddress": "a:1", "envoyAccessLogService": remote, "envoyMetricsService": remote, "runtimeValues": {"a": "b"},
+        "fileFlushInterval": "1s", "fileFlushMinSizeKb": 64, "statsCompression": true, "extraStatTags": ["a"], "caCertificatesPem": ["a"],
+        "configPath": "/a", "binaryPath": "/a", "serviceCluster": "a", "tracingServiceName": "CANONICAL_NAME_AND_NAMESPACE",
+        "controlPlaneAuthPolicy": "MUTUAL_TLS", "customConfigFile": "a", "statNameLength": 189, "proxyBootstrapTemplatePath": "/a",
+        "zipkinAddress": "a:1", "envoyMetricsServiceAddress": "a:1", "discoveryRefreshDelay": "1s", "availabilityZone": "a",
+        "sds": {"enabled": true, "k8sSaJwtPath": "/a"}});
+    let suites =
+        json!({"minProtocolVersion": "TLSV1_3", "ecdhCurves": ["P-256"], "cipherSuites": ["AES128-SHA"]});
+    let proxy = with(proxy, &more_of_proxy);
+    let connections = json!({
+        "proxyListenPort": 15001, "proxyInboundListenPort": 15006, "proxyHttpPort": 15007, "connectTimeout": "3s",
+        "protocolDetectionTimeout": "0s", "tcpKeepalive": {"probes": 1, "time": "1s", "interval": "1s"}, "hboneIdleTimeout": "1h",
+        "dnsRefreshRate": "60s", "h2UpgradePolicy": "UPGRADE", "trustDomain": "td", "trustDomainAliases": ["a"], "enableAutoMtls": false,
+        "caCertificates": [{"pem": "x", "spiffeBundleUrl": "y", "certSigners": ["a"], "trustDomains": ["b"]}],
+        "ca": {"address": "a:1", "tlsSettings": tls, "requestTimeout": "1s", "istiodSide": true}, "meshMTLS": suites, "tlsDefaults": suites,
+        "certificates": [{"secretName": "a", "dnsNames": ["b"]}], "verifyCertificateAtClient": true,
+        "outboundTrafficPolicy": {"mode": "ALLOW_ANY_DYNAMIC_DNS", "tls": tls}, "inboundTrafficPolicy": {"mode": "LOCALHOST"},
+    });
+    let services = json!({
+        "defaultHttpRetryPolicy": {"attempts": 0}, "defaultServiceExportTo": ["."], "defaultVirtualServiceExportTo": ["*"],
+        "defaultDestinationRuleExportTo": ["a"], "localityLbSetting": {"enabled": true},
+        "zoneAwareLbSetting": {"enabled": true, "failover": [{"from": "a", "to": "b"}], "failoverPriority": ["a"], "minClusterSize": 1},
+        "defaultTrafficPolicy": {"connectionPool": {"tcp": {}}, "outlierDetection": {"interval": "1s"}},
+        "pathNormalization": {"normalization": "MERGE_SLASHES"},
+        "serviceSettings": [{"settings": {"clusterLocal": true}, "hosts": ["*.a"]}],
+        "serviceScopeConfigs": [{"namespaceSelector": selector, "servicesSelector": selector, "scope": "GLOBAL"}],
+        "serviceEntryVisibility": {"defaultVisibility": "NAMESPACE", "applyToSidecars": true,
+            "policies": [{"matchingRules": [{"namespaceSelector": selector}], "visibility": "PUBLIC"}]},
+    });
+    let rest = json!({
+        "rootNamespace": "root", "discoverySelectors": [selector],
+        "configSources": [{"address": "fs:///a", "tlsSettings": tls, "subscribedResources": ["SERVICE_REGISTRY"]}],
+        "ingressClass": "a", "ingressService": "a", "ingressSelector": "a", "ingressControllerMode": "OFF", "enableTracing": true,
+        "accessLogFile": "/dev/stdout", "accessLogFormat": "a", "accessLogEncoding": "JSON", "enablePrometheusMerge": true,
+        "enableEnvoyAccessLogService": true, "disableEnvoyListenerLog": true, "inboundClusterStatName": "a",
+        "outboundClusterStatName": "a", "defaultProviders": {"tracing": ["c"], "metrics": ["j"], "accessLogging": ["k"]},
+        "extensionProviders": providers, "defaultConfig": proxy,
+    });
+    with(connections, &with(services, &rest))
 }

@@ -2,7 +2,7 @@
 
 use crate::api::value::{TargetRef, WorkloadSelector};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// The spec of an EnvoyFilter.
@@ -10,13 +10,14 @@ use std::collections::BTreeMap;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct EnvoyFilter {
-    /// The workloads; all of the namespace where none is written.
+    /// The workloads whose proxies are patched; all of the namespace where none is written, or of the mesh in the
+    /// root namespace.
     pub workload_selector: Option<WorkloadSelector>,
-    /// Or the resources.
+    /// Or the gateways, services and service entries that are, up to 16.
     pub target_refs: Vec<TargetRef>,
-    /// The patches.
+    /// The patches, in order.
     pub config_patches: Vec<ConfigPatch>,
-    /// Lower ones are applied first.
+    /// Order among EnvoyFilters: lower ones are applied first; 0 where none is written.
     pub priority: i32,
 }
 
@@ -25,11 +26,11 @@ pub struct EnvoyFilter {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ConfigPatch {
-    /// What is patched.
+    /// What is patched; required.
     pub apply_to: ApplyTo,
-    /// Which of them.
+    /// Which of them; all where none is written.
     pub r#match: Option<ConfigMatch>,
-    /// How.
+    /// How; required.
     pub patch: Option<Patch>,
 }
 
@@ -38,50 +39,51 @@ pub struct ConfigPatch {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ApplyTo {
-    /// Nothing.
+    /// Nothing: not written.
     #[default]
     Invalid,
     /// A listener.
     Listener,
-    /// A chain.
+    /// A filter chain of a listener.
     FilterChain,
-    /// A filter of a chain.
+    /// A network filter of a filter chain.
     NetworkFilter,
-    /// A filter of HTTP.
+    /// A filter of the HTTP connection manager.
     HttpFilter,
     /// A route table.
     RouteConfiguration,
-    /// A virtual host.
+    /// A virtual host of a route table.
     VirtualHost,
-    /// A route.
+    /// A route of a virtual host.
     HttpRoute,
     /// A cluster.
     Cluster,
-    /// An extension.
+    /// The configuration of an extension, served by ECDS.
     ExtensionConfig,
-    /// The bootstrap.
+    /// What Envoy starts with.
     Bootstrap,
-    /// A filter of a listener.
+    /// A listener filter.
     ListenerFilter,
 }
 
-/// Which objects are patched.
+/// Which objects are patched: all conditions must hold. Of `listener`, `routeConfiguration`, `cluster` and
+/// `waypoint`, one.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ConfigMatch {
-    /// Where in the mesh.
+    /// Where in the mesh; `ANY` where none is written.
     pub context: Option<PatchContext>,
     /// In which proxies.
     pub proxy: Option<ProxyMatch>,
     /// By listener.
-    pub listener: Option<Value>,
-    /// By route.
-    pub route_configuration: Option<Value>,
+    pub listener: Option<ListenerMatch>,
+    /// By route table.
+    pub route_configuration: Option<RouteConfigurationMatch>,
     /// By cluster.
-    pub cluster: Option<Value>,
-    /// By waypoint.
-    pub waypoint: Option<Value>,
+    pub cluster: Option<ClusterMatch>,
+    /// By what a waypoint has; with context `WAYPOINT` only.
+    pub waypoint: Option<WaypointMatch>,
 }
 
 /// Where in the mesh.
@@ -89,7 +91,7 @@ pub struct ConfigMatch {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum PatchContext {
-    /// Anywhere.
+    /// Sidecars and gateways.
     Any,
     /// To a workload.
     SidecarInbound,
@@ -106,10 +108,163 @@ pub enum PatchContext {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ProxyMatch {
-    /// Pattern of the version.
+    /// Pattern (RE2) of the proxy's version, such as `^1\.9.*`.
     pub proxy_version: String,
-    /// Metadata of the node.
+    /// Metadata of the proxy's node, all of it, by exact value.
     pub metadata: BTreeMap<String, String>,
+}
+
+/// By listener.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ListenerMatch {
+    /// Port of the service or gateway that traffic is sent to.
+    pub port_number: u32,
+    /// Not implemented by Istio either.
+    pub port_name: String,
+    /// A filter chain of it.
+    pub filter_chain: Option<FilterChainMatch>,
+    /// A listener filter of it, by name.
+    pub listener_filter: String,
+    /// Name of the listener.
+    pub name: String,
+}
+
+/// By filter chain.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct FilterChainMatch {
+    /// Name of the chain.
+    pub name: String,
+    /// Server name that the chain is for.
+    pub sni: String,
+    /// `raw_buffer` or `tls`, in a sidecar's inbound listener.
+    pub transport_protocol: String,
+    /// Protocols by ALPN that the chain is for, in a sidecar: `h2,http/1.1,http/1.0`.
+    pub application_protocols: String,
+    /// A network filter of it.
+    pub filter: Option<FilterMatch>,
+    /// Port that the chain is for.
+    pub destination_port: u32,
+    /// Name of the transport socket that it has.
+    pub transport_socket: String,
+}
+
+/// By filter.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct FilterMatch {
+    /// Name of the filter; required.
+    pub name: String,
+    /// A filter inside it: an HTTP filter of the HTTP connection manager.
+    pub sub_filter: Option<SubFilterMatch>,
+}
+
+/// By a filter inside of another.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct SubFilterMatch {
+    /// Name of the filter; required.
+    pub name: String,
+}
+
+/// By route table.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RouteConfigurationMatch {
+    /// Port of the service or gateway server that it was made for.
+    pub port_number: u32,
+    /// Name of a gateway server's port.
+    pub port_name: String,
+    /// Gateway that it was made for, as `namespace/name`.
+    pub gateway: String,
+    /// A virtual host of it.
+    pub vhost: Option<VirtualHostMatch>,
+    /// Name of the table.
+    pub name: String,
+}
+
+/// By virtual host.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct VirtualHostMatch {
+    /// Name, as `host:port`.
+    pub name: String,
+    /// A domain of it.
+    pub domain_name: String,
+    /// A route of it.
+    pub route: Option<RouteMatch>,
+}
+
+/// By route.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RouteMatch {
+    /// Name; `default` of routes that no VirtualService names.
+    pub name: String,
+    /// What it does.
+    pub action: RouteAction,
+}
+
+/// What a route does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum RouteAction {
+    /// Anything.
+    #[default]
+    Any,
+    /// It forwards.
+    Route,
+    /// It redirects.
+    Redirect,
+    /// It answers.
+    DirectResponse,
+}
+
+/// By cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ClusterMatch {
+    /// Port of the service; in inbound clusters the port that it is reached at.
+    pub port_number: u32,
+    /// Full name of the service.
+    pub service: String,
+    /// Subset of the service.
+    pub subset: String,
+    /// Name of the cluster, exactly.
+    pub name: String,
+}
+
+/// By what a waypoint has.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct WaypointMatch {
+    /// Port of the service, 1 to 65535.
+    #[serde(deserialize_with = "crate::api::value::optional_port_number")]
+    pub port_number: Option<u16>,
+    /// A filter.
+    pub filter: Option<FilterMatch>,
+    /// A route, by name.
+    pub route: Option<WaypointRouteMatch>,
+}
+
+/// By a route of a waypoint.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct WaypointRouteMatch {
+    /// Name; `default` of routes that no resource names.
+    pub name: String,
 }
 
 /// How an object is patched.
@@ -117,11 +272,11 @@ pub struct ProxyMatch {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Patch {
-    /// What is done.
+    /// What is done; required.
     pub operation: PatchOperation,
-    /// With what: a part of Envoy's configuration.
-    pub value: Option<Value>,
-    /// Among which filters it is put.
+    /// With what: a part of Envoy's configuration, as JSON. Required but for `REMOVE`.
+    pub value: Option<Map<String, Value>>,
+    /// Among which filters a filter is put.
     pub filter_class: Option<FilterClass>,
 }
 
@@ -130,24 +285,24 @@ pub struct Patch {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum PatchOperation {
-    /// Nothing.
+    /// Nothing: not written.
     #[default]
     Invalid,
-    /// Merge.
+    /// Merge the value into the object.
     Merge,
-    /// Add.
+    /// Add the value to the list.
     Add,
-    /// Remove.
+    /// Remove the object.
     Remove,
-    /// Insert before.
+    /// Insert before the object.
     InsertBefore,
-    /// Insert after.
+    /// Insert after the object.
     InsertAfter,
-    /// Insert first.
+    /// Insert as the first of the list.
     InsertFirst,
-    /// Replace.
+    /// Put the value in the object's place.
     Replace,
-    /// Merge, and replace lists.
+    /// Merge the value into the object, and replace lists instead of appending to them.
     MergeAndReplaceList,
 }
 
@@ -156,12 +311,12 @@ pub enum PatchOperation {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum FilterClass {
-    /// Any.
+    /// As the control plane chooses.
     Unspecified,
-    /// Authentication.
+    /// After those that authenticate.
     Authn,
-    /// Authorization.
+    /// After those that authorize.
     Authz,
-    /// Statistics.
+    /// Before those that count.
     Stats,
 }

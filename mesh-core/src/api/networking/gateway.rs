@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Gateway {
-    /// What is listened on.
+    /// What the gateway's proxies listen on; at least one.
     pub servers: Vec<Server>,
-    /// Labels of the proxies that do.
+    /// Labels of the proxies that listen, all of them; in any namespace.
     pub selector: BTreeMap<String, String>,
 }
 
@@ -20,99 +20,102 @@ pub struct Gateway {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Server {
-    /// Port and protocol.
+    /// The port that is listened on, with its protocol and a name that no other server's port has.
     pub port: Port,
-    /// Address to bind; all where none is written.
+    /// IP address to bind, or `unix:///path` with port number 0; all addresses where none is written.
     pub bind: String,
-    /// Hosts, as `host` or `namespace/host`.
+    /// Hosts that are served, as `host` or `namespace/host`: a full name, `*.example.com`, `*` or an IP address.
+    /// The namespace says whose VirtualServices may bind: a name, `*` (the default) or `.` for the gateway's own.
     pub hosts: Vec<String>,
-    /// TLS.
+    /// TLS towards callers; required for protocols HTTPS and TLS.
     pub tls: Option<ServerTls>,
-    /// Not implemented by Istio either.
+    /// Where connections go that no VirtualService takes. Istio does not implement it either.
     pub default_endpoint: String,
-    /// Name.
+    /// A name for the server.
     pub name: String,
 }
 
-/// TLS as a server.
+/// TLS towards callers.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ServerTls {
-    /// Answer plain HTTP by a redirect to HTTPS.
+    /// Answer plain HTTP by 301 to HTTPS. For servers of protocol HTTP.
     pub https_redirect: bool,
-    /// Which.
+    /// Who terminates TLS and whose certificates are asked for; `PASSTHROUGH` where none is written.
     pub mode: Option<ServerTlsMode>,
-    /// File of the certificate.
+    /// File of the server's certificate chain, PEM.
     pub server_certificate: String,
-    /// File of its key.
+    /// File of the server's private key, PEM.
     pub private_key: String,
-    /// File of the callers' roots.
+    /// File of the roots that callers' certificates are verified by, PEM. For MUTUAL and OPTIONAL_MUTUAL.
     pub ca_certificates: String,
-    /// File of revoked certificates.
+    /// File of the callers' certificates that are revoked, PEM. For MUTUAL and OPTIONAL_MUTUAL.
     pub ca_crl: String,
-    /// Secret that holds them.
+    /// Secret with the certificate and its key, and perhaps the callers' roots; instead of files.
     pub credential_name: String,
-    /// Secrets, such as one RSA and one ECDSA.
+    /// Up to two such Secrets, such as one RSA and one ECDSA.
     pub credential_names: Vec<String>,
-    /// Secret that holds the callers' roots.
+    /// Secret or ConfigMap with the callers' roots, where they are not in `credentialName`.
     pub ca_cert_credential_name: String,
-    /// Files, several.
+    /// Up to two certificates by files, such as one RSA and one ECDSA.
     pub tls_certificates: Vec<TlsCertificate>,
-    /// Callers must have one of these.
+    /// A caller's certificate must have one of these subject alternative names.
     pub subject_alt_names: Vec<String>,
-    /// Callers' keys by hash.
+    /// A caller's public key must have one of these SHA-256 hashes (SPKI), base64.
     pub verify_certificate_spki: Vec<String>,
-    /// Callers' certificates by hash.
+    /// A caller's certificate must have one of these SHA-256 hashes, hexadecimal.
     pub verify_certificate_hash: Vec<String>,
-    /// Least version.
+    /// Least version of TLS; 1.2 where none is written.
     pub min_protocol_version: Option<TlsVersion>,
-    /// Greatest version.
+    /// Greatest version of TLS; 1.3 where none is written.
     pub max_protocol_version: Option<TlsVersion>,
-    /// Ciphers.
+    /// Cipher suites for TLS 1.2 and below, by OpenSSL's names.
     pub cipher_suites: Vec<String>,
-    /// Accept any caller's certificate.
+    /// Curves for the key exchange, such as `P-256` and `X25519`.
+    pub ecdh_curves: Vec<String>,
+    /// Verify a caller's certificate, but let it pass even if that fails.
     pub insecure_skip_verify: Option<bool>,
 }
 
-/// Files of a certificate.
+/// Files of one certificate.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct TlsCertificate {
-    /// The certificate.
+    /// File of the certificate chain, PEM.
     pub server_certificate: String,
-    /// Its key.
+    /// File of its private key, PEM.
     pub private_key: String,
-    /// Callers' roots.
+    /// File of the callers' roots, PEM.
     pub ca_certificates: String,
 }
 
-/// Which TLS a server speaks.
+/// Who terminates TLS, and whose certificates are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ServerTlsMode {
-    /// Bytes are passed on by server name.
+    /// The service behind: bytes are passed on to the one that a VirtualService routes the server name to.
     Passthrough,
-    /// The server shows a certificate.
+    /// The gateway, with its own certificate.
     Simple,
-    /// Both do.
+    /// The gateway, and callers must show certificates too.
     Mutual,
-    /// Passed on by server name, without a VirtualService.
+    /// The service behind, found by its server name alone, between networks of one mesh.
     AutoPassthrough,
-    /// Both do, with the mesh's.
+    /// The gateway, and callers must show certificates; all of them the mesh's.
     IstioMutual,
-    /// The caller may.
+    /// The gateway, and callers may show certificates.
     OptionalMutual,
 }
 
 /// A version of TLS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[allow(non_camel_case_types)]
 pub enum TlsVersion {
-    /// The default.
+    /// The proxy's default.
     TLS_AUTO,
     /// 1.0.
     TLSV1_0,

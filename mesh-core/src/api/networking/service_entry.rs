@@ -9,23 +9,24 @@ use serde::Deserialize;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ServiceEntry {
-    /// Its hosts.
+    /// Its DNS names, at least one: a full name, or `*.example.com`.
     pub hosts: Vec<String>,
-    /// Virtual addresses, IP or CIDR.
+    /// Virtual addresses that it is called at: IP addresses or, under NONE and STATIC, networks.
     pub addresses: Vec<String>,
     /// Its ports.
     pub ports: Vec<Port>,
-    /// In the mesh or beyond.
+    /// In the mesh or beyond; `MESH_EXTERNAL` where none is written.
     pub location: Location,
-    /// How its endpoints are found.
+    /// How its endpoints are found; `NONE` where none is written.
     pub resolution: Resolution,
-    /// Endpoints written here.
+    /// Its endpoints, if they are written here.
     pub endpoints: Vec<WorkloadEntry>,
-    /// Or WorkloadEntries and pods of the namespace.
+    /// Or labels of the WorkloadEntries and pods of the namespace that are its endpoints.
     pub workload_selector: Option<WorkloadSelector>,
-    /// Namespaces that see it.
+    /// Namespaces that see it: names, `.` for its own, `*` for all or `~` for none; as the mesh says where none is
+    /// written.
     pub export_to: Vec<String>,
-    /// Servers must have one of these.
+    /// Subject alternative names of which a server's certificate must have one.
     pub subject_alt_names: Vec<String>,
 }
 
@@ -34,7 +35,7 @@ pub struct ServiceEntry {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Location {
-    /// Beyond: no mesh mTLS.
+    /// Beyond it: no mTLS by the mesh's certificates.
     #[default]
     MeshExternal,
     /// In it.
@@ -49,12 +50,12 @@ pub enum Resolution {
     /// Where the connection was going.
     #[default]
     None,
-    /// They are written down.
+    /// They are written down, by address.
     Static,
-    /// All addresses of a name.
+    /// All addresses that DNS knows for a name: the endpoints', or the hosts' where there are none.
     Dns,
-    /// One address of a name at a time.
+    /// One such address at a time; for names with many.
     DnsRoundRobin,
-    /// The name that a request is for, when it comes.
+    /// The name that a request asks for is resolved when it comes.
     DynamicDns,
 }

@@ -12,15 +12,16 @@ use serde::Deserialize;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Sidecar {
-    /// The workloads; all of the namespace where none is written.
+    /// The workloads whose proxies it configures; all of the namespace where none is written, and those of all
+    /// namespaces without one of their own if it stands in the root namespace.
     pub workload_selector: Option<WorkloadSelector>,
-    /// To the workload.
+    /// Ports that the workload is reached at; those of its services where none is written.
     pub ingress: Vec<IngressListener>,
-    /// From the workload.
+    /// What the workload may call; everything that is exported to its namespace where none is written.
     pub egress: Vec<EgressListener>,
-    /// Bounds on what comes in.
+    /// Bounds on connections and requests to the workload, for ports without bounds of their own.
     pub inbound_connection_pool: Option<ConnectionPool>,
-    /// What becomes of traffic to unknown hosts.
+    /// What becomes of traffic to hosts that nobody declared; as the mesh says where none is written.
     pub outbound_traffic_policy: Option<OutboundTrafficPolicy>,
 }
 
@@ -29,17 +30,18 @@ pub struct Sidecar {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct IngressListener {
-    /// Port and protocol.
+    /// Port and protocol that callers use.
     pub port: Port,
-    /// Address to bind.
+    /// IP address to bind; the workload's own where none is written.
     pub bind: String,
-    /// How traffic reaches it.
+    /// How traffic reaches the listener.
     pub capture_mode: CaptureMode,
-    /// Where the workload listens: `127.0.0.1:PORT`, `0.0.0.0:PORT` (its own address) or `unix:///path`.
+    /// Where the workload listens: `127.0.0.1:PORT`, `0.0.0.0:PORT` (its own address) or `unix:///path`. Where the
+    /// traffic was going where none is written.
     pub default_endpoint: String,
-    /// TLS with certificates of the user.
+    /// TLS towards callers from outside the mesh, with the user's certificates. For protocols HTTPS and TLS.
     pub tls: Option<ServerTls>,
-    /// Bounds.
+    /// Bounds on connections and requests to this port.
     pub connection_pool: Option<ConnectionPool>,
 }
 
@@ -48,13 +50,15 @@ pub struct IngressListener {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct EgressListener {
-    /// Port and protocol; none means all ports.
+    /// Port and protocol that the workload calls; all ports of the hosts where none is written, as the last
+    /// listener only.
     pub port: Option<Port>,
-    /// Address to bind.
+    /// IP address to bind, or `unix:///path` with a port without a number.
     pub bind: String,
-    /// How traffic reaches it.
+    /// How traffic reaches the listener.
     pub capture_mode: CaptureMode,
-    /// Services, as `namespace/host`.
+    /// Services as `namespace/host`. The namespace is a name, `*`, `.` for the Sidecar's own or `~` for none; the
+    /// host a full name, `*.example.com` or `*`.
     pub hosts: Vec<String>,
 }
 
@@ -63,27 +67,27 @@ pub struct EgressListener {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum CaptureMode {
-    /// As the environment does.
+    /// As the workload's environment does: `defaultConfig.interceptionMode`.
     #[default]
     Default,
     /// By redirection.
     Iptables,
-    /// By its own socket.
+    /// By a socket of its own, which callers address.
     None,
 }
 
-/// What becomes of traffic to unknown hosts.
+/// What becomes of traffic to hosts that nobody declared.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct OutboundTrafficPolicy {
-    /// What.
+    /// Whether it passes; `REGISTRY_ONLY` where none is written.
     pub mode: OutboundMode,
-    /// Where it is sent instead.
+    /// A service that it is sent to instead of its destination, with a port. Under `ALLOW_ANY` only.
     pub egress_proxy: Option<Destination>,
 }
 
-/// What becomes of traffic to unknown hosts.
+/// What becomes of traffic to hosts that nobody declared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -91,8 +95,8 @@ pub enum OutboundMode {
     /// It is refused. The default of the field, not of the mesh.
     #[default]
     RegistryOnly,
-    /// It passes.
+    /// It passes to where it was going.
     AllowAny,
-    /// It passes, by the name that it asks for.
+    /// It passes to the name that it asks for, which the proxy resolves. In the MeshConfig only.
     AllowAnyDynamicDns,
 }

@@ -1,5 +1,6 @@
 //! WorkloadEntry: one workload that is not a pod.
 
+use crate::api::value::ports_by_name;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -8,18 +9,19 @@ use std::collections::BTreeMap;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct WorkloadEntry {
-    /// IP, DNS name or `unix:///path`.
+    /// IP address, DNS name or `unix:///path`; may be left out where `network` is written.
     pub address: String,
-    /// Ports of its own by the names of the service's.
+    /// Ports that it listens on, 1 to 65535, by the names of the service's; the service's own where none is written.
+    #[serde(deserialize_with = "ports_by_name")]
     pub ports: BTreeMap<String, u16>,
-    /// Labels.
+    /// Labels, by which ServiceEntries and policies select it.
     pub labels: BTreeMap<String, String>,
-    /// Network.
+    /// Network that it is in; workloads of one network reach each other directly.
     pub network: String,
-    /// `region/zone/subzone`.
+    /// Where it is, as `region/zone/subzone`.
     pub locality: String,
-    /// Its share among endpoints; 1 where nothing is written.
+    /// Its share among the service's endpoints; 1 where none is written.
     pub weight: Option<u32>,
-    /// Its service account.
+    /// Its service account, which its certificate names.
     pub service_account: String,
 }

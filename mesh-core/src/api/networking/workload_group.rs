@@ -1,6 +1,7 @@
 //! WorkloadGroup: the template of WorkloadEntries that register themselves.
 
 use super::WorkloadEntry;
+use crate::api::value::{optional_port_number, port_number};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -9,15 +10,15 @@ use std::collections::BTreeMap;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct WorkloadGroup {
-    /// Metadata of each.
+    /// Labels and annotations of the entries.
     pub metadata: Option<ObjectMeta>,
-    /// Spec of each.
-    pub template: WorkloadEntry,
-    /// When one is healthy.
+    /// What the entries say, but for their address; required.
+    pub template: Option<WorkloadEntry>,
+    /// How it is told whether a workload is healthy; all are where none is written.
     pub probe: Option<ReadinessProbe>,
 }
 
-/// Metadata of each entry.
+/// Labels and annotations of each entry.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -28,46 +29,63 @@ pub struct ObjectMeta {
     pub annotations: BTreeMap<String, String>,
 }
 
-/// When an entry is healthy.
+/// How it is told whether a workload is healthy: one of `httpGet`, `tcpSocket`, `exec` and `grpc`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ReadinessProbe {
-    /// Seconds before the first.
-    pub initial_delay_seconds: u32,
-    /// Seconds that one may take.
-    pub timeout_seconds: u32,
-    /// Seconds between two.
-    pub period_seconds: u32,
-    /// So many good ones make it healthy.
-    pub success_threshold: u32,
-    /// So many bad ones make it unhealthy.
-    pub failure_threshold: u32,
-    /// By HTTP.
+    /// Seconds before the first probe; 0 where none is written.
+    pub initial_delay_seconds: i32,
+    /// Seconds that a probe may take; 1 where none is written.
+    pub timeout_seconds: i32,
+    /// Seconds between two probes; 10 where none is written.
+    pub period_seconds: i32,
+    /// So many good probes in a row make it healthy again; 1 where none is written.
+    pub success_threshold: i32,
+    /// So many bad probes in a row make it unhealthy; 3 where none is written.
+    pub failure_threshold: i32,
+    /// By a request: any status from 200 to 399 is good.
     pub http_get: Option<HttpProbe>,
     /// By a connect.
     pub tcp_socket: Option<TcpProbe>,
-    /// By a command.
+    /// By a command: exit status 0 is good.
     pub exec: Option<ExecProbe>,
     /// By gRPC's health service.
     pub grpc: Option<GrpcProbe>,
 }
 
-/// A probe by HTTP.
+/// A probe by a request.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct HttpProbe {
-    /// Path.
+    /// Path that is asked for; `/` where none is written.
     pub path: String,
-    /// Port.
+    /// Port, 1 to 65535; required.
+    #[serde(deserialize_with = "port_number")]
     pub port: u16,
-    /// Host.
+    /// Host that is connected to; the workload itself where none is written.
     pub host: String,
-    /// Scheme.
-    pub scheme: String,
-    /// Headers.
+    /// HTTP or HTTPS; HTTP where none is written.
+    pub scheme: ProbeScheme,
+    /// Headers of the request.
     pub http_headers: Vec<HttpHeader>,
+}
+
+/// How a probe by a request speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum ProbeScheme {
+    /// HTTP, as nothing is said.
+    #[default]
+    #[serde(rename = "")]
+    Unspecified,
+    /// HTTP.
+    #[serde(rename = "HTTP")]
+    Http,
+    /// HTTPS; the server's certificate is not verified.
+    #[serde(rename = "HTTPS")]
+    Https,
 }
 
 /// A header of a probe.
@@ -75,7 +93,7 @@ pub struct HttpProbe {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct HttpHeader {
-    /// Name.
+    /// Name: letters, digits, `-` and `_`.
     pub name: String,
     /// Value.
     pub value: String,
@@ -86,9 +104,10 @@ pub struct HttpHeader {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct TcpProbe {
-    /// Host.
+    /// Host; the workload itself where none is written.
     pub host: String,
-    /// Port.
+    /// Port, 1 to 65535; required.
+    #[serde(deserialize_with = "port_number")]
     pub port: u16,
 }
 
@@ -97,7 +116,7 @@ pub struct TcpProbe {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ExecProbe {
-    /// The command.
+    /// The command and its arguments; not run by a shell.
     pub command: Vec<String>,
 }
 
@@ -106,8 +125,9 @@ pub struct ExecProbe {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct GrpcProbe {
-    /// Port.
-    pub port: u16,
-    /// Service that is asked for.
+    /// Port, 1 to 65535.
+    #[serde(deserialize_with = "optional_port_number")]
+    pub port: Option<u16>,
+    /// Service that is asked for; the server as a whole where none is written.
     pub service: String,
 }

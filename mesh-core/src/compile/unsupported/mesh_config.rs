@@ -2,17 +2,21 @@
 
 use crate::api::kubernetes::ConfigMap;
 use crate::api::mesh::{AccessLogEncoding, InterceptionMode, ProxyDefaults};
+use crate::api::networking::sidecar::OutboundMode;
 use crate::api::{MeshConfig, Resource};
 use crate::compile::report::Report;
 use crate::diagnostic::{Finding, code};
 use crate::model::route::RetryCondition;
-use crate::yaml::InMeshConfig;
+use crate::yaml::{InMeshConfig, mesh_networks};
 use serde_json::Value;
 
 /// Names every field that is written and has no effect, with its line in the ConfigMap.
 pub(super) fn report(r: &Resource<ConfigMap>, mesh: &MeshConfig, report: &mut Report) {
-    let is_mesh = &*r.meta.name == "istio" && &*r.meta.namespace == "istio-system";
-    let Some(text) = r.spec.data.get("mesh").filter(|_| is_mesh) else { return };
+    if &*r.meta.name != "istio" || &*r.meta.namespace != "istio-system" {
+        return;
+    }
+    networks(r, report);
+    let Some(text) = r.spec.data.get("mesh") else { return };
     let findings = findings(mesh);
     if findings.is_empty() {
         return;
@@ -20,6 +24,15 @@ pub(super) fn report(r: &Resource<ConfigMap>, mesh: &MeshConfig, report: &mut Re
     let place = InMeshConfig::new(text, &r.meta, &r.source);
     for (field, finding) in findings {
         report.add(place.put(finding, &field));
+    }
+}
+
+/// All workloads are taken to be in one network.
+fn networks(r: &Resource<ConfigMap>, report: &mut Report) {
+    let written = r.spec.data.get("meshNetworks").and_then(|text| mesh_networks(text).ok());
+    if written.is_some_and(|n| !n.networks.is_empty()) {
+        let help = "endpoints of all networks are called directly, not through a network's gateway";
+        report.not_honoured(r, "data.meshNetworks", "more than one network", help);
     }
 }
 
@@ -113,6 +126,7 @@ type Written = (bool, &'static str);
 /// What differs from Istio's default and has no effect.
 fn of_mesh(mesh: &MeshConfig) -> Vec<Written> {
     let defaults = MeshConfig::default();
+    let outbound = mesh.outbound_traffic_policy.as_ref();
     vec![
         // Where outbound traffic is redirected to is decided where it is redirected.
         (mesh.proxy_listen_port != defaults.proxy_listen_port, "proxyListenPort"),
@@ -126,6 +140,8 @@ fn of_mesh(mesh: &MeshConfig) -> Vec<Written> {
         (mesh.tls_defaults.is_some(), "tlsDefaults"),
         (!mesh.certificates.is_empty(), "certificates"),
         (mesh.verify_certificate_at_client.is_some(), "verifyCertificateAtClient"),
+        (outbound.is_some_and(|p| p.mode == OutboundMode::AllowAnyDynamicDns), "outboundTrafficPolicy.mode"),
+        (outbound.is_some_and(|p| p.tls.is_some()), "outboundTrafficPolicy.tls"),
         (mesh.inbound_traffic_policy.is_some(), "inboundTrafficPolicy"),
         (mesh.locality_lb_setting.is_some(), "localityLbSetting"),
         (mesh.zone_aware_lb_setting.is_some(), "zoneAwareLbSetting"),
@@ -161,6 +177,7 @@ fn of_proxies(proxy: &ProxyDefaults) -> Vec<Written> {
         (!proxy.ca_certificates_pem.is_empty(), "defaultConfig.caCertificatesPem"),
         (proxy.tracing_service_name.is_some(), "defaultConfig.tracingServiceName"),
         (!proxy.zipkin_address.is_empty(), "defaultConfig.zipkinAddress"),
+        (!proxy.envoy_metrics_service_address.is_empty(), "defaultConfig.envoyMetricsServiceAddress"),
         (proxy.sds.is_some(), "defaultConfig.sds"),
         (proxy.tracing.is_some(), "defaultConfig.tracing"),
         (proxy.proxy_headers.is_some(), "defaultConfig.proxyHeaders"),
@@ -207,6 +224,8 @@ fn without_meaning(mesh: &MeshConfig, proxy: &ProxyDefaults) -> Vec<(bool, &'sta
         (proxy.control_plane_auth_policy.is_some(), "defaultConfig.controlPlaneAuthPolicy", ENVOY),
         (!proxy.custom_config_file.is_empty(), "defaultConfig.customConfigFile", ENVOY),
         (proxy.stat_name_length.is_some(), "defaultConfig.statNameLength", ENVOY),
+        (proxy.discovery_refresh_delay.is_some(), "defaultConfig.discoveryRefreshDelay", ENVOY),
+        (!proxy.availability_zone.is_empty(), "defaultConfig.availabilityZone", ENVOY),
         (!proxy.proxy_bootstrap_template_path.is_empty(), "defaultConfig.proxyBootstrapTemplatePath", ENVOY),
     ]
 }

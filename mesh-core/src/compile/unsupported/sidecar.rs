@@ -30,7 +30,7 @@ pub(super) fn sidecar(r: &Resource<Sidecar>, mesh: &MeshConfig, report: &mut Rep
         );
         let finding = Finding::warning(code::NOT_HONOURED, message);
         report.add(finding.at(r, "spec.outboundTrafficPolicy.mode").help(HELP));
-    } else if own.is_none() && in_mesh.is_some_and(passes) {
+    } else if own.is_none() && in_mesh.is_some_and(|p| p.mode != OutboundMode::RegistryOnly) {
         report.add(note(r, at, "ALLOW_ANY of meshConfig.outboundTrafficPolicy"));
     }
 }

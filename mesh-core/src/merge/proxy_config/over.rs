@@ -1,128 +1,247 @@
-//! Settings over settings, field by field.
+//! Settings over settings, field by field, as protobuf merges messages.
+//!
+//! A single value replaces, unless it is the one that stands for nothing being written; maps are merged by key, lists
+//! are appended to, messages are merged again. Of fields that exclude each other the one that is written stays.
 
-use crate::api::mesh::{GatewayTopology, ProxyDefaults};
-use serde_json::Value;
+use crate::api::mesh::proxy::{
+    Acceleration, AuthenticationPolicy, ConnectionProfile, ConnectionSettings, DisabledHeader, EnabledHeader,
+    HeadersWithUnderscores, LightstepTracer, MetadataExchangeHeaders, MetadataExchangeMode, OpenCensusTracer,
+    PathWithEscapedSlashes, PrivateKeyProvider, ProxyHeaders, ProxyProtocol, ProxyStatsMatcher,
+    RemoteService, SecretDiscovery, ServerHeader, SetCurrentClientCertDetails, StackdriverTracer, Tracer,
+    Tracing, TracingServiceName,
+};
+use crate::api::mesh::{ForwardClientCertDetails, GatewayTopology, InterceptionMode, ProxyDefaults};
+use crate::api::networking::destination_rule::{ClientTls, TcpKeepalive, TlsMode};
+use crate::api::networking::proxy_config::ProxyImage;
+use crate::api::networking::workload_group::{
+    ExecProbe, GrpcProbe, HttpProbe, ProbeScheme, ReadinessProbe, TcpProbe,
+};
+use crate::api::value::Span;
+use std::collections::BTreeMap;
 
-/// Puts settings over others, as protobuf merges messages.
+/// Puts settings over others.
 pub(super) fn put(to: &mut ProxyDefaults, over: ProxyDefaults) {
-    // Every field by name, so that a new one is not forgotten.
-    let ProxyDefaults {
-        discovery_address,
-        concurrency,
-        proxy_metadata,
-        hold_application_until_proxy_starts,
-        tracing,
-        gateway_topology,
-        drain_duration,
-        termination_drain_duration,
-        status_port,
-        proxy_admin_port,
-        interception_mode,
-        readiness_probe,
-        proxy_stats_matcher,
-        proxy_headers,
-        image,
-        mesh_id,
-        connection_settings,
-        private_key_provider,
-        statsd_udp_address,
-        envoy_access_log_service,
-        envoy_metrics_service,
-        runtime_values,
-        file_flush_interval,
-        file_flush_min_size_kb,
-        stats_compression,
-        extra_stat_tags,
-        ca_certificates_pem,
-        config_path,
-        binary_path,
-        service_cluster,
-        tracing_service_name,
-        zipkin_address,
-        control_plane_auth_policy,
-        custom_config_file,
-        stat_name_length,
-        proxy_bootstrap_template_path,
-        sds,
-    } = over;
-    text(&mut to.discovery_address, discovery_address);
-    to.concurrency = concurrency.or(to.concurrency.take());
-    to.proxy_metadata.extend(proxy_metadata);
-    to.hold_application_until_proxy_starts =
-        hold_application_until_proxy_starts.or(to.hold_application_until_proxy_starts.take());
-    message(&mut to.tracing, tracing);
-    topology(&mut to.gateway_topology, gateway_topology);
-    to.drain_duration = drain_duration.or(to.drain_duration.take());
-    to.termination_drain_duration = termination_drain_duration.or(to.termination_drain_duration.take());
-    to.status_port = status_port.or(to.status_port.take());
-    to.proxy_admin_port = proxy_admin_port.or(to.proxy_admin_port.take());
-    to.interception_mode = interception_mode.or(to.interception_mode.take());
-    message(&mut to.readiness_probe, readiness_probe);
-    message(&mut to.proxy_stats_matcher, proxy_stats_matcher);
-    message(&mut to.proxy_headers, proxy_headers);
-    message(&mut to.image, image);
-    text(&mut to.mesh_id, mesh_id);
-    message(&mut to.connection_settings, connection_settings);
-    message(&mut to.private_key_provider, private_key_provider);
-    text(&mut to.statsd_udp_address, statsd_udp_address);
-    message(&mut to.envoy_access_log_service, envoy_access_log_service);
-    message(&mut to.envoy_metrics_service, envoy_metrics_service);
-    to.runtime_values.extend(runtime_values);
-    to.file_flush_interval = file_flush_interval.or(to.file_flush_interval.take());
-    to.file_flush_min_size_kb = file_flush_min_size_kb.or(to.file_flush_min_size_kb.take());
-    to.stats_compression = stats_compression.or(to.stats_compression.take());
-    to.extra_stat_tags.extend(extra_stat_tags);
-    to.ca_certificates_pem.extend(ca_certificates_pem);
-    text(&mut to.config_path, config_path);
-    text(&mut to.binary_path, binary_path);
-    text(&mut to.service_cluster, service_cluster);
-    to.tracing_service_name = tracing_service_name.or(to.tracing_service_name.take());
-    text(&mut to.zipkin_address, zipkin_address);
-    to.control_plane_auth_policy = control_plane_auth_policy.or(to.control_plane_auth_policy.take());
-    text(&mut to.custom_config_file, custom_config_file);
-    to.stat_name_length = stat_name_length.or(to.stat_name_length.take());
-    text(&mut to.proxy_bootstrap_template_path, proxy_bootstrap_template_path);
-    message(&mut to.sds, sds);
+    to.put(over);
 }
 
-fn text(to: &mut String, over: String) {
-    if !over.is_empty() {
-        *to = over;
+trait Put: Sized {
+    /// Of a field that is always there; its default stands for nothing being written.
+    fn put(&mut self, over: Self);
+
+    /// Of a field that may be missing, and is written.
+    fn put_written(&mut self, over: Self) {
+        self.put(over);
     }
 }
 
-fn topology(to: &mut Option<GatewayTopology>, over: Option<GatewayTopology>) {
-    let Some(over) = over else { return };
-    let to = to.get_or_insert_default();
-    let GatewayTopology { num_trusted_proxies, forward_client_cert_details, proxy_protocol } = over;
-    if num_trusted_proxies != 0 {
-        to.num_trusted_proxies = num_trusted_proxies;
-    }
-    to.forward_client_cert_details = forward_client_cert_details.or(to.forward_client_cert_details);
-    message(&mut to.proxy_protocol, proxy_protocol);
-}
-
-fn message(to: &mut Option<Value>, over: Option<Value>) {
-    match (to, over) {
-        (_, None) => {}
-        (Some(to), Some(over)) => merge(to, over),
-        (to @ None, over) => *to = over,
+impl<T: Put> Put for Option<T> {
+    fn put(&mut self, over: Self) {
+        match (self, over) {
+            (_, None) => {}
+            (Some(to), Some(over)) => to.put_written(over),
+            (to @ None, over) => *to = over,
+        }
     }
 }
 
-fn merge(to: &mut Value, over: Value) {
-    match (to, over) {
-        (Value::Object(to), Value::Object(over)) => {
-            for (field, value) in over {
-                match to.get_mut(&field) {
-                    Some(before) => merge(before, value),
-                    None => {
-                        to.insert(field, value);
-                    }
+impl<T> Put for Vec<T> {
+    fn put(&mut self, over: Self) {
+        self.extend(over);
+    }
+}
+
+impl<V> Put for BTreeMap<String, V> {
+    fn put(&mut self, over: Self) {
+        self.extend(over);
+    }
+}
+
+macro_rules! single {
+    ($($of:ty),* $(,)?) => {$(
+        impl Put for $of {
+            fn put(&mut self, over: Self) {
+                if over != Self::default() {
+                    *self = over;
                 }
             }
+
+            fn put_written(&mut self, over: Self) {
+                *self = over;
+            }
         }
-        (Value::Array(to), Value::Array(over)) => to.extend(over),
-        (to, over) => *to = over,
-    }
+    )*};
 }
+
+/// Values that have no default: their fields may all be missing.
+macro_rules! written {
+    ($($of:ty),* $(,)?) => {$(
+        impl Put for $of {
+            fn put(&mut self, over: Self) {
+                *self = over;
+            }
+        }
+    )*};
+}
+
+/// Every field by name, so that a new one is not forgotten; behind `one of` those that exclude each other.
+macro_rules! message {
+    ($of:ident { $($field:ident),* $(,)? } $(one of { $($one:ident),* $(,)? })?) => {
+        impl Put for $of {
+            fn put(&mut self, over: Self) {
+                let $of { $($field,)* $($($one,)*)? } = over;
+                $(self.$field.put($field);)*
+                $(if $($one.is_some())||* {
+                    $(if $one.is_none() {
+                        self.$one = None;
+                    })*
+                }
+                $(self.$one.put($one);)*)?
+            }
+        }
+    };
+}
+
+single!(
+    bool,
+    i32,
+    i64,
+    u16,
+    u32,
+    f64,
+    String,
+    AuthenticationPolicy,
+    ConnectionProfile,
+    HeadersWithUnderscores,
+    MetadataExchangeMode,
+    PathWithEscapedSlashes,
+    ProbeScheme,
+    TlsMode,
+    TracingServiceName,
+);
+written!(ForwardClientCertDetails, InterceptionMode, ProxyProtocol, Span);
+
+message!(ProxyDefaults {
+    discovery_address,
+    concurrency,
+    proxy_metadata,
+    hold_application_until_proxy_starts,
+    tracing,
+    gateway_topology,
+    drain_duration,
+    termination_drain_duration,
+    status_port,
+    proxy_admin_port,
+    interception_mode,
+    readiness_probe,
+    proxy_stats_matcher,
+    proxy_headers,
+    image,
+    mesh_id,
+    connection_settings,
+    private_key_provider,
+    statsd_udp_address,
+    envoy_access_log_service,
+    envoy_metrics_service,
+    runtime_values,
+    file_flush_interval,
+    file_flush_min_size_kb,
+    stats_compression,
+    extra_stat_tags,
+    ca_certificates_pem,
+    config_path,
+    binary_path,
+    service_cluster,
+    tracing_service_name,
+    zipkin_address,
+    control_plane_auth_policy,
+    custom_config_file,
+    stat_name_length,
+    proxy_bootstrap_template_path,
+    sds,
+    envoy_metrics_service_address,
+    discovery_refresh_delay,
+    availability_zone,
+});
+
+message!(GatewayTopology { num_trusted_proxies, forward_client_cert_details, proxy_protocol });
+message!(ProxyImage { image_type });
+message!(ProxyStatsMatcher { inclusion_prefixes, inclusion_suffixes, inclusion_regexps });
+message!(RemoteService { address, tls_settings, tcp_keepalive });
+message!(PrivateKeyProvider {} one of { cryptomb, qat });
+message!(Acceleration { poll_delay, fallback });
+message!(SecretDiscovery { enabled, k8s_sa_jwt_path });
+message!(ConnectionSettings {
+    profile,
+    listener_per_connection_buffer_limit_bytes,
+    cluster_per_connection_buffer_limit_bytes,
+    http_idle_timeout,
+    http_max_connection_duration,
+    http_max_stream_duration,
+    http_stream_idle_timeout,
+    http_request_timeout,
+    http_request_headers_timeout,
+    http_drain_timeout,
+    http_max_concurrent_streams,
+    http2_initial_stream_window_size,
+    http2_initial_connection_window_size,
+    http_headers_with_underscores_action,
+    http_merge_slashes,
+    http_path_with_escaped_slashes_action,
+    listener_connection_limit,
+    global_downstream_connection_limit,
+});
+message!(TcpKeepalive { probes, time, interval });
+message!(ClientTls {
+    mode,
+    client_certificate,
+    private_key,
+    ca_certificates,
+    credential_name,
+    subject_alt_names,
+    sni,
+    insecure_skip_verify,
+    ca_crl,
+});
+
+message!(ProxyHeaders {
+    forwarded_client_cert,
+    set_current_client_cert_details,
+    request_id,
+    server,
+    attempt_count,
+    envoy_debug_headers,
+    metadata_exchange_headers,
+    preserve_http1_header_case,
+    x_forwarded_host,
+    x_forwarded_port,
+});
+message!(DisabledHeader { disabled });
+message!(EnabledHeader { enabled });
+message!(ServerHeader { disabled, value });
+message!(MetadataExchangeHeaders { mode });
+message!(SetCurrentClientCertDetails { subject, cert, chain, dns, uri });
+
+message!(Tracing { custom_tags, max_path_tag_length, sampling, tls_settings, enable_istio_tags } one of {
+    zipkin, lightstep, datadog, stackdriver, open_census_agent,
+});
+message!(Tracer { address });
+message!(LightstepTracer { address, access_token });
+message!(StackdriverTracer {
+    debug,
+    max_number_of_attributes,
+    max_number_of_annotations,
+    max_number_of_message_events,
+});
+message!(OpenCensusTracer { address, context });
+
+message!(ReadinessProbe {
+    initial_delay_seconds,
+    timeout_seconds,
+    period_seconds,
+    success_threshold,
+    failure_threshold,
+} one of { http_get, tcp_socket, exec, grpc });
+message!(HttpProbe { path, port, host, scheme, http_headers });
+message!(TcpProbe { host, port });
+message!(ExecProbe { command });
+message!(GrpcProbe { port, service });

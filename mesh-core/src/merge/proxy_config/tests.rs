@@ -35,7 +35,16 @@ fn the_workload_stands_over_the_annotation_over_the_namespace_over_the_root_over
 #[test]
 fn messages_are_merged_field_by_field() {
     let (settings, _) = of(&[MESH], "shop", "a", Some("{tracing: {sampling: 7}}"));
-    assert_eq!(settings.tracing, Some(serde_json::json!({"sampling": 7, "zipkin": {"address": "z"}})));
+    let tracing = settings.tracing.unwrap();
+    assert_eq!((tracing.sampling, tracing.zipkin.unwrap().address), (Some(7.0), "z".to_owned()));
+}
+
+#[test]
+fn of_systems_that_exclude_each_other_the_last_stays() {
+    let (settings, _) = of(&[MESH], "shop", "a", Some("{tracing: {sampling: 0, datadog: {address: d}}}"));
+    let tracing = settings.tracing.unwrap();
+    assert_eq!((tracing.sampling, tracing.zipkin), (Some(0.0), None));
+    assert_eq!(tracing.datadog.unwrap().address, "d");
 }
 
 #[test]
@@ -61,5 +70,5 @@ fn an_annotation_that_cannot_be_read_is_passed_over_and_said() {
     let world = world(&[MESH]);
     let out = with_subject("shop", "a", |s| effective(&world, s, Some("concurrency: many")));
     assert_eq!(out.settings.concurrency, Some(1));
-    assert!(out.refused.is_some_and(|f| f.path == "defaultConfig.concurrency"));
+    assert!(out.refused.is_some_and(|f| f.path == "concurrency"));
 }

@@ -5,9 +5,11 @@ use crate::api::gateway_api::gateway::{
     AllowedRoutes, FromNamespaces, FrontendTlsConfig, Gateway, GatewayAddress, GatewayTlsConfig, Listener,
     TlsConfig, TlsMode,
 };
-use crate::api::gateway_api::value::{LabelSelector, LabelSelectorOperator};
+use crate::api::gateway_api::value::LabelSelector;
 use crate::api::gateway_api::{GatewayClass, ListenerSet};
+use crate::validate::names::is_label_value;
 use crate::validate::report::Report;
+use crate::validate::targets::problems_of_selector;
 use std::collections::HashSet;
 use std::net::IpAddr;
 
@@ -197,26 +199,8 @@ fn from_namespaces(
 }
 
 fn label_selector(selector: &LabelSelector, path: &str, report: &mut Report<'_>) {
-    for (i, each) in selector.match_expressions.iter().enumerate() {
-        let at = |field: &str| format!("{path}.matchExpressions[{i}].{field}");
-        if each.key.is_empty() {
-            report.refuse(&at("key"), "the key is missing", "name the label");
-        }
-        use LabelSelectorOperator::{DoesNotExist, Exists, In, NotIn};
-        match (each.operator, each.values.is_empty()) {
-            (None, _) => {
-                let help = "the operators are In, NotIn, Exists and DoesNotExist";
-                report.refuse(&at("operator"), "the operator is missing", help);
-            }
-            (Some(In | NotIn), true) => {
-                report.refuse(&at("values"), "In and NotIn need values", "list the values");
-            }
-            (Some(Exists | DoesNotExist), false) => {
-                let help = "write In to compare values";
-                report.refuse(&at("values"), "Exists and DoesNotExist look at no values", help);
-            }
-            _ => {}
-        }
+    for problem in problems_of_selector(selector) {
+        report.refuse(&format!("{path}.{}", problem.path), problem.message, problem.help);
     }
 }
 
@@ -295,13 +279,4 @@ fn client_tls(config: &TlsConfig, path: &str, report: &mut Report<'_>) {
         report.object_name(&path, &r.name);
         report.namespace(&path, &r.namespace);
     }
-}
-
-fn is_label_value(value: &str) -> bool {
-    let ends = |c: char| c.is_ascii_alphanumeric();
-    value.is_empty()
-        || value.len() <= 63
-            && value.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
-            && value.starts_with(ends)
-            && value.ends_with(ends)
 }

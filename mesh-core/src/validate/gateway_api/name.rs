@@ -137,14 +137,6 @@ impl Report<'_> {
         }
     }
 
-    /// A list with an upper bound.
-    pub(super) fn at_most(&mut self, path: &str, len: usize, most: usize, what: &str) {
-        if len > most {
-            let message = format!("{len} {what}s; there may be {most}");
-            self.refuse(path, message, format!("keep {most}, or split the resource in two"));
-        }
-    }
-
     /// A list with both bounds.
     pub(super) fn between(&mut self, path: &str, len: usize, most: usize, what: &str) {
         if len == 0 {

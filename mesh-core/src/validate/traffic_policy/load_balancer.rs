@@ -114,7 +114,12 @@ fn is_prime(n: u64) -> bool {
     n >= 2 && (2..).take_while(|f| f * f <= n).all(|f| !n.is_multiple_of(f))
 }
 
-fn locality(setting: &LocalityLbSetting, has_outlier: bool, path: &str, report: &mut Report<'_>) {
+pub(in crate::validate) fn locality(
+    setting: &LocalityLbSetting,
+    has_outlier: bool,
+    path: &str,
+    report: &mut Report<'_>,
+) {
     if !setting.distribute.is_empty() && !setting.failover.is_empty() {
         report.refuse(path, "`distribute` beside `failover`", "keep one of them");
     }
