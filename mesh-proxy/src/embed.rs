@@ -15,6 +15,7 @@ pub use client::{Client, ClientBody, NoListener};
 use crate::dns::Resolver;
 use crate::engine::{Engine, Input};
 use crate::http::manager::LocalService;
+use crate::http::{LongResponses, Watchlist};
 use crate::shared::Shared;
 use crate::telemetry::{Observatory, Writers};
 use crate::worker::apply;
@@ -35,7 +36,7 @@ use tokio::task::JoinHandle;
 
 /// How long connections may go on whose filter chain has gone.
 const DRAIN: Duration = Duration::from_secs(45);
-/// How often idle upstream connections and ejected endpoints are looked at.
+/// How often idle upstream connections, ejected endpoints and unread responses are looked at.
 const TICK: Duration = Duration::from_secs(1);
 
 /// A program's membership in a mesh. Clones are the same membership; it ends with the last of them and of
@@ -62,6 +63,8 @@ struct Home {
     shared: Arc<Shared>,
     identity: Watch<Credential>,
     observatory: Arc<Observatory>,
+    /// Responses that the program's own requests got.
+    responses: Arc<LongResponses>,
     followers: Mutex<Followers>,
 }
 
@@ -117,8 +120,13 @@ impl Mesh {
         let mut sinks = Sinks::new();
         sinks.push(Arc::new(registry.shard()));
         let observatory = Observatory::new(node, sinks, Arc::<Writers>::default());
-        let home =
-            Arc::new(Home { shared: Arc::default(), identity, observatory, followers: Mutex::default() });
+        let home = Arc::new(Home {
+            shared: Arc::default(),
+            identity,
+            observatory,
+            responses: Arc::default(),
+            followers: Mutex::default(),
+        });
         let engine = home.engine(None);
         let (is_ready, ready) = watch::channel(false);
         let task = tokio::spawn(follow(home.clone(), config, is_ready));
@@ -159,6 +167,7 @@ async fn follow(home: Arc<Home>, mut config: Watch<Snapshot>, is_ready: watch::S
     let mut has_source = true;
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut watched = Watchlist::default();
     let mut changed = true;
     loop {
         if std::mem::take(&mut changed) {
@@ -183,6 +192,7 @@ async fn follow(home: Arc<Home>, mut config: Watch<Snapshot>, is_ready: watch::S
             }
             now = tick.tick() => {
                 home.shared.tick(std::time::Instant::now());
+                watched.follow(&home.responses, now);
                 for engine in home.engines() {
                     engine.sweep(now);
                 }

@@ -19,9 +19,11 @@ mod recorded;
 pub(crate) mod rescue;
 pub(crate) mod trail;
 mod upgrade;
+mod watch;
 
 pub(crate) use connection::{ConnectionFacts, serve};
 pub(crate) use manager::Manager;
 pub(crate) use mirror::Mirrors;
 pub(crate) use recorded::Recorded;
 pub(crate) use trail::Trail;
+pub(crate) use watch::{LongResponses, Watchlist};

@@ -111,10 +111,12 @@ impl Pool {
     /// Closes what has been idle for too long or has ended. Called every second or so.
     pub(crate) fn sweep(&self, now: Instant) {
         let timeout = self.settings.idle_timeout;
-        self.idle.retain(|kept| !kept.is_spent(now, timeout));
+        if self.idle.retain(|kept| !kept.is_spent(now, timeout)) {
+            // Whoever looked just now may have missed one.
+            self.gate.wake();
+        }
+        // What is closed here wakes by itself.
         self.sweep_h2(now, timeout);
-        // Whoever looked just now may have seen less than there is.
-        self.gate.wake();
     }
 }
 

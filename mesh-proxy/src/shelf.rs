@@ -16,6 +16,8 @@ const FIRST_BLOCK: usize = 4;
 /// A lock-free stack: the last that was pushed is the first to be popped.
 pub(crate) struct Shelf<T> {
     filled: Top,
+    /// What a look at everything has passed, until it is done.
+    passed: Top,
     vacant: Top,
     /// How many slots were ever used.
     used: AtomicU32,
@@ -41,7 +43,8 @@ struct Slot<T> {
 impl<T> Shelf<T> {
     pub(crate) fn new() -> Self {
         const { assert!(AtomicCell::<Option<Box<T>>>::is_lock_free(), "a box is one word") }
-        Self { filled: Top::default(), vacant: Top::default(), used: AtomicU32::new(0), blocks: Block::new() }
+        let (filled, passed, vacant) = Default::default();
+        Self { filled, passed, vacant, used: AtomicU32::new(0), blocks: Block::new() }
     }
 
     /// Puts a value on top.
@@ -58,22 +61,38 @@ impl<T> Shelf<T> {
 
     /// Takes the value on top.
     pub(crate) fn pop(&self) -> Option<Box<T>> {
-        let number = self.take(&self.filled)?;
+        let number = self.take(&self.filled).or_else(|| {
+            // Meanwhile what was passed may be back.
+            self.take(&self.passed).or_else(|| self.take(&self.filled))
+        })?;
         let slot = self.slot(number);
         let value = slot.value.take();
         self.vacant.put(number, slot);
         value
     }
 
-    /// Removes what is not to be kept. Who looks meanwhile may find the shelf empty.
-    pub(crate) fn retain(&self, mut keep: impl FnMut(&mut T) -> bool) {
-        let mut kept = Vec::new();
-        while let Some(mut value) = self.pop() {
-            if keep(&mut value) {
-                kept.push(value);
+    /// Removes what is not to be kept; whether there was anything to look at. One value at a time is away:
+    /// who looks meanwhile may miss that one.
+    pub(crate) fn retain(&self, mut keep: impl FnMut(&mut T) -> bool) -> bool {
+        let mut found = false;
+        // Bounded, as others go on to push.
+        for _ in 0..self.used.load(Ordering::Relaxed) {
+            let Some(number) = self.take(&self.filled) else { break };
+            found = true;
+            let slot = self.slot(number);
+            let mut value = slot.value.take();
+            if value.as_deref_mut().is_some_and(&mut keep) {
+                slot.value.store(value);
+                self.passed.put(number, slot);
+            } else {
+                drop(value);
+                self.vacant.put(number, slot);
             }
         }
-        self.put_back(kept);
+        while let Some(number) = self.take(&self.passed) {
+            self.filled.put(number, self.slot(number));
+        }
+        found
     }
 
     /// Gives back what was popped in this order.
@@ -190,9 +209,51 @@ mod tests {
     fn what_is_kept_stays_in_order() {
         let shelf = Shelf::new();
         (0..10).for_each(|n| shelf.push(Box::new(n)));
-        shelf.retain(|n| *n % 2 == 0);
+        assert!(shelf.retain(|n| *n % 2 == 0));
         let left: Vec<i32> = std::iter::from_fn(|| shelf.pop()).map(|b| *b).collect();
         assert_eq!(left, [8, 6, 4, 2, 0]);
+        assert!(!shelf.retain(|_| true), "there is nothing to look at");
+    }
+
+    #[test]
+    fn during_a_look_at_everything_the_rest_can_be_had() {
+        let shelf = Shelf::new();
+        (0..10).for_each(|n| shelf.push(Box::new(n)));
+        shelf.retain(|n| {
+            let other = shelf.pop().expect("nine others are there");
+            assert_ne!(*other, *n);
+            shelf.push(other);
+            true
+        });
+        let mut left: Vec<i32> = std::iter::from_fn(|| shelf.pop()).map(|b| *b).collect();
+        left.sort_unstable();
+        assert_eq!(left, (0..10).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_look_at_everything_neither_loses_nor_doubles_a_value() {
+        let shelf = Shelf::new();
+        (0..64).for_each(|n| shelf.push(Box::new(n)));
+        std::thread::scope(|scope| {
+            let users: Vec<_> = (0..2)
+                .map(|_| {
+                    scope.spawn(|| {
+                        for _ in 0..20_000 {
+                            // All of them may be on their way back while this thread is not running.
+                            if let Some(value) = shelf.pop() {
+                                shelf.push(value);
+                            }
+                        }
+                    })
+                })
+                .collect();
+            while !users.iter().all(|user| user.is_finished()) {
+                shelf.retain(|_| true);
+            }
+        });
+        let mut left: Vec<i32> = std::iter::from_fn(|| shelf.pop()).map(|b| *b).collect();
+        left.sort_unstable();
+        assert_eq!(left, (0..64).collect::<Vec<_>>());
     }
 
     #[test]

@@ -27,7 +27,8 @@ const PAINT: Duration = Duration::from_millis(250);
 /// How often it is printed where it cannot be painted over; after one window, the first time and after an edit.
 const PRINT: Duration = Duration::from_secs(5);
 
-/// How often the proxies are asked for what they serve. An edit is in force when they all say the same twice.
+/// How often the proxies are asked for what they serve. An edit is in force when that is not what it was, and
+/// stays as it is from one look to the next: what each serves is its own, so they are not compared.
 const LOOK: Duration = Duration::from_millis(25);
 
 /// Requests of one user at once.

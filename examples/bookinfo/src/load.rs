@@ -16,8 +16,10 @@ use tokio::time::MissedTickBehavior;
 
 /// Longer than the page itself waits for its parts: six seconds for reviews.
 const TIMEOUT: Duration = Duration::from_secs(15);
-/// Requests whose latency is remembered.
+/// So many requests are remembered however long ago they ended, for latencies.
 const REMEMBERED: usize = 20_000;
+/// However many they are, all that ended so lately: twice as long as anybody looks back, whatever the rate.
+const REMEMBERED_FOR: Duration = Duration::from_secs(10);
 
 /// Sends requests to one address; clones keep one score.
 #[derive(Clone)]
@@ -131,7 +133,8 @@ impl State {
     fn end(&mut self, outcome: Outcome, started: Instant, at: Instant) {
         let good_before = self.score.good;
         self.score.add(outcome, at);
-        if self.ended.len() == REMEMBERED {
+        let is_old = |e: &Ended| at.saturating_duration_since(e.at) > REMEMBERED_FOR;
+        while self.ended.len() >= REMEMBERED && self.ended.front().is_some_and(is_old) {
             self.ended.pop_front();
         }
         let latency = at.duration_since(started);
@@ -353,6 +356,23 @@ mod tests {
         assert_eq!((recent.p50, recent.p99), (Some(ms(2)), Some(ms(3))));
         assert_eq!((recent.open, recent.oldest), (2, Some(ms(100))));
         assert_eq!(State::default().recent(t0, t0), Recent::default());
+    }
+
+    #[test]
+    fn what_is_recent_is_counted_whole_at_any_rate_and_what_is_old_makes_room() {
+        let t0 = Instant::now();
+        let mut state = State::default();
+        let mut end = |count: u32, from: Instant| {
+            for n in 0..count {
+                let at = from + Duration::from_micros(20) * n;
+                state.end(Outcome::Nothing(String::new()), at, at);
+            }
+            (state.recent(from, from).ended, state.ended.len())
+        };
+        let many = 5 * u32::try_from(REMEMBERED).unwrap();
+        let all = 5 * REMEMBERED;
+        assert_eq!(end(many, t0), (all, all), "50,000 a second");
+        assert_eq!(end(1, t0 + 2 * REMEMBERED_FOR), (1, REMEMBERED));
     }
 
     #[tokio::test]

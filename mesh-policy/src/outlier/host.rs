@@ -83,12 +83,17 @@ impl Record {
 
     /// Looks at the record once an interval. Whether the host returns now.
     pub(super) fn check(&self, now_ms: u64) -> bool {
+        // Before the stage: whoever sees what an ejection made of it sees that it is no longer in.
+        let multiple = self.multiple.load(Acquire);
         match self.stage.load(Acquire) {
             OUT => {}
             LEAVING => return false,
             _ => {
-                let shorter = |multiple: u32| multiple.checked_sub(1);
-                let _ = self.multiple.fetch_update(Relaxed, Relaxed, shorter);
+                // Fails if an ejection has made it longer since: that one counts. One that found it at its
+                // longest leaves it as it was, and may see it shrink by this check, as if it came after.
+                if let Some(shorter) = multiple.checked_sub(1) {
+                    let _ = self.multiple.compare_exchange(multiple, shorter, Relaxed, Relaxed);
+                }
                 return false;
             }
         }
@@ -121,7 +126,7 @@ impl Record {
         let last = self.multiple.load(Relaxed);
         let multiple = if base.saturating_mul(last) < longest { last.saturating_add(1) } else { last };
         let stay = base.saturating_mul(multiple).min(longest);
-        self.multiple.store(multiple, Relaxed);
+        self.multiple.store(multiple, Release);
         self.returns_at.store(self.of.millis(now).saturating_add(millis(stay)), Relaxed);
         // Last, so that a check which sees it out sees until when.
         self.stage.store(OUT, Release);

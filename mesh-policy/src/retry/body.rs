@@ -5,7 +5,8 @@
 //!
 //! Whoever reads takes the source out of its place and puts it back, so nobody waits for a lock: on a thread
 //! of its own a request always finds it there, and where an attempt that was given up is just reading on
-//! another thread, the next one is polled again.
+//! another thread, the next one is polled again. Whether there is another attempt is decided with the source
+//! out of its place, too: nobody reads meanwhile, so what is known of it stays true.
 
 use crate::BoxError;
 use atomic_waker::AtomicWaker;
@@ -79,6 +80,16 @@ struct State<B> {
     ended: bool,
 }
 
+/// The source out of its place, to which it goes back whatever happens.
+struct Held<'s, B> {
+    source: &'s Source<B>,
+    /// Gone only when this is dropped.
+    state: Option<Box<State<B>>>,
+}
+
+/// A source that nobody reads as long as this lives.
+pub(super) struct AtRest<'s, B>(Option<Held<'s, B>>);
+
 /// What makes the bodies of one request's attempts.
 pub(super) enum Replay<B> {
     Empty,
@@ -150,11 +161,12 @@ impl<B: Body> Replay<B> {
         }
     }
 
-    /// There will be this attempt, maybe after a while: from now on no earlier one reads. What it could have
-    /// read until then might be more than is kept.
-    pub(super) fn supersede(&self, next: u32) {
-        if let Self::Source(source) = self {
-            source.hand_over(next);
+    /// Keeps attempts from reading, so that [`Self::replayable`] stays as it is while it is decided what comes
+    /// next. `None` while one reads on another thread, which is soon over.
+    pub(super) fn at_rest(&self) -> Option<AtRest<'_, B>> {
+        match self {
+            Self::Empty => Some(AtRest(None)),
+            Self::Source(source) => source.hold().map(|held| AtRest(Some(held))),
         }
     }
 
@@ -166,7 +178,34 @@ impl<B: Body> Replay<B> {
     }
 }
 
+impl<B> AtRest<'_, B> {
+    /// There will be this attempt, maybe after a while: from now on no earlier one reads. What it could have
+    /// read until then might be more than is kept.
+    pub(super) fn supersede(self, next: u32) {
+        if let Self(Some(held)) = self {
+            held.source.hand_over(next);
+        }
+    }
+}
+
+impl<B> Drop for Held<'_, B> {
+    fn drop(&mut self) {
+        let Some(mut state) = self.state.take() else { return };
+        if std::thread::panicking() {
+            // A body that panicked gives nothing more; whoever asks learns that it broke off.
+            state.ended = true;
+            self.source.broken.store(true, Ordering::Release);
+        }
+        self.source.state.store(Some(state));
+    }
+}
+
 impl<B> Source<B> {
+    fn hold(&self) -> Option<Held<'_, B>> {
+        let state = self.state.take()?;
+        Some(Held { source: self, state: Some(state) })
+    }
+
     fn hand_over(&self, attempt: u32) {
         self.attempt.store(attempt, Ordering::Release);
         self.waiting.wake();
@@ -183,53 +222,65 @@ where
     B::Error: Into<BoxError>,
 {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        if self.cursor.ended {
+        let Self { source, attempt, cursor } = self;
+        if cursor.ended {
             return Poll::Ready(None);
         }
-        if self.source.is_read_by(self.attempt) {
-            let Some(mut state) = self.source.state.take() else {
-                // An attempt that was given up reads on another thread; it is about to put it back.
+        if source.is_read_by(*attempt) {
+            let Some(mut held) = source.hold() else {
+                // Somebody has it on another thread, and is about to put it back.
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             };
-            let polled = self.poll_source(&mut state, cx);
-            self.source.state.store(Some(state));
-            // Who handed over meanwhile may have found no waker to wake.
-            if polled.is_ready() || self.source.is_read_by(self.attempt) {
-                return polled;
+            // Asked again now that nobody else reads: the next attempt may have read and put it back since,
+            // and its waker must stay where it is.
+            if let Some(state) = held.state.as_deref_mut()
+                && source.is_read_by(*attempt)
+            {
+                let polled = cursor.poll(state, source, *attempt, cx);
+                drop(held);
+                // Who handed over meanwhile may have found no waker to wake.
+                if polled.is_ready() || source.is_read_by(*attempt) {
+                    return polled;
+                }
             }
         }
-        self.cursor.ended = true;
+        cursor.ended = true;
         Poll::Ready(Some(Err(Superseded(()).into())))
-    }
-
-    fn poll_source(
-        &mut self,
-        state: &mut State<B>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let cursor = &mut self.cursor;
-        if state.only.is_some_and(|only| only != self.attempt) {
-            cursor.ended = true;
-            return Poll::Ready(Some(Err(Superseded(()).into())));
-        }
-        let Poll::Ready(frame) = cursor.next(state, &self.source, self.attempt, cx) else {
-            return Poll::Pending;
-        };
-        let caught_up = cursor.at >= state.kept.len();
-        if caught_up && !state.kept.is_empty() && !self.source.keep.load(Ordering::Acquire) {
-            state.kept = Vec::new();
-            cursor.at = 0;
-            state.only = Some(self.attempt);
-        }
-        state.ended = state.ended || state.inner.is_end_stream();
-        let trailers_left = state.trailers.is_some() && !cursor.trailers_sent;
-        cursor.ended = !matches!(frame, Some(Ok(_))) || caught_up && state.ended && !trailers_left;
-        Poll::Ready(frame)
     }
 }
 
 impl Cursor {
+    fn poll<B>(
+        &mut self,
+        state: &mut State<B>,
+        source: &Source<B>,
+        attempt: u32,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>>
+    where
+        B: Body + Unpin,
+        B::Error: Into<BoxError>,
+    {
+        if state.only.is_some_and(|only| only != attempt) {
+            self.ended = true;
+            return Poll::Ready(Some(Err(Superseded(()).into())));
+        }
+        let Poll::Ready(frame) = self.next(state, source, attempt, cx) else {
+            return Poll::Pending;
+        };
+        let caught_up = self.at >= state.kept.len();
+        if caught_up && !state.kept.is_empty() && !source.keep.load(Ordering::Acquire) {
+            state.kept = Vec::new();
+            self.at = 0;
+            state.only = Some(attempt);
+        }
+        state.ended = state.ended || state.inner.is_end_stream();
+        let trailers_left = state.trailers.is_some() && !self.trailers_sent;
+        self.ended = !matches!(frame, Some(Ok(_))) || caught_up && state.ended && !trailers_left;
+        Poll::Ready(frame)
+    }
+
     /// The next frame: a kept one, or a new one from the original.
     fn next<B>(
         &mut self,
@@ -252,6 +303,10 @@ impl Cursor {
             return Poll::Ready(Some(Ok(self.count(data))));
         }
         if state.ended {
+            if source.broken.load(Ordering::Acquire) {
+                // To end here as if it were complete would pass off a part as the whole.
+                return Poll::Ready(Some(Err(BrokenOff.into())));
+            }
             let trailers = if self.trailers_sent { None } else { state.trailers.clone() };
             self.trailers_sent = true;
             return Poll::Ready(trailers.map(|t| Ok(Frame::trailers(t))));
@@ -381,3 +436,15 @@ impl fmt::Display for Superseded {
 }
 
 impl Error for Superseded {}
+
+/// The caller's own body failed or panicked at an earlier read.
+#[derive(Debug)]
+struct BrokenOff;
+
+impl fmt::Display for BrokenOff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the request's body broke off")
+    }
+}
+
+impl Error for BrokenOff {}

@@ -27,7 +27,7 @@ pin_project! {
         S: Service<Request<ReplayBody<B>>>,
     {
         #[pin]
-        state: State<S::Future>,
+        state: State<S::Future, S::Response>,
         // None where there is no retry.
         plan: Option<Box<Plan<S, B>>>,
         active: Option<ActiveRequest>,
@@ -36,9 +36,12 @@ pin_project! {
 
 pin_project! {
     #[project = StateProj]
-    enum State<F> {
+    enum State<F, A> {
         /// An attempt is under way. An answer that needs no retry ends it.
         Sent { #[pin] inner: F },
+        /// It failed while its body was just being read on another thread, which decides whether there may be
+        /// another.
+        Answered { answer: Option<Box<Result<A, BoxError>>> },
         /// It failed; the back-off runs. The failed attempt is dropped, its retry permit taken.
         Waiting { sleep: Pin<Box<Sleep>> },
         /// The back-off is over; the service is made ready for the next attempt.
@@ -90,37 +93,24 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {
-            match this.state.as_mut().project() {
+            let answer = match this.state.as_mut().project() {
                 StateProj::Sent { inner } => {
                     let answer = ready!(inner.poll(cx)).map_err(Into::into);
-                    let Some(plan) = this.plan.as_deref_mut() else {
+                    if this.plan.is_none() {
                         this.active.take();
                         return Poll::Ready(answer);
-                    };
-                    match plan.judge(&answer) {
-                        Next::Answer(stop) => {
-                            plan.replay.commit();
-                            let report = RetryReport { attempts: plan.attempt.number(), stop };
-                            // Permits end with the answer, not when this future is dropped.
-                            this.plan.take();
-                            this.active.take();
-                            return Poll::Ready(report.onto(answer));
-                        }
-                        Next::Wait(backoff) => {
-                            // The failed response, body and all, goes before the wait.
-                            drop(answer);
-                            let next = if backoff.is_zero() {
-                                State::Readying
-                            } else {
-                                State::Waiting { sleep: Box::pin(tokio::time::sleep(backoff)) }
-                            };
-                            this.state.set(next);
-                        }
                     }
+                    answer
                 }
+                StateProj::Answered { answer } => match answer.take() {
+                    Some(answer) => *answer,
+                    // It was returned.
+                    None => return Poll::Pending,
+                },
                 StateProj::Waiting { sleep } => {
                     ready!(sleep.as_mut().poll(cx));
                     this.state.set(State::Readying);
+                    continue;
                 }
                 StateProj::Readying => {
                     // Readying follows a plan's verdict, so there is a plan.
@@ -133,6 +123,34 @@ where
                     }
                     let inner = plan.send();
                     this.state.set(State::Sent { inner });
+                    continue;
+                }
+            };
+            // An answer that is still to be judged follows a plan's attempt, so there is a plan.
+            let Some(plan) = this.plan.as_deref_mut() else { return Poll::Ready(answer) };
+            match plan.judge(&answer) {
+                None => {
+                    cx.waker().wake_by_ref();
+                    this.state.set(State::Answered { answer: Some(Box::new(answer)) });
+                    return Poll::Pending;
+                }
+                Some(Next::Answer(stop)) => {
+                    plan.replay.commit();
+                    let report = RetryReport { attempts: plan.attempt.number(), stop };
+                    // Permits end with the answer, not when this future is dropped.
+                    this.plan.take();
+                    this.active.take();
+                    return Poll::Ready(report.onto(answer));
+                }
+                Some(Next::Wait(backoff)) => {
+                    // The failed response, body and all, goes before the wait.
+                    drop(answer);
+                    let next = if backoff.is_zero() {
+                        State::Readying
+                    } else {
+                        State::Waiting { sleep: Box::pin(tokio::time::sleep(backoff)) }
+                    };
+                    this.state.set(next);
                 }
             }
         }
@@ -155,48 +173,48 @@ where
         self.service.call(Request::from_parts(head, body))
     }
 
-    fn judge<R>(&mut self, answer: &Result<Response<R>, BoxError>) -> Next {
+    /// What comes next; `None` as long as that depends on a read that is going on.
+    fn judge<R>(&mut self, answer: &Result<Response<R>, BoxError>) -> Option<Next> {
         let method = &self.head.method;
         let verdict = match answer {
             Ok(response) => self.rules.on_response(method, response.status(), response.headers()),
             Err(error) => self.rules.on_failure(method, (self.tools.classify)(&**error)),
         };
-        let was_retry = self.permit.take().is_some();
         let metrics = &self.tools.metrics;
         match verdict {
             Verdict::Answer => {
-                if was_retry && answer.is_ok() {
+                if self.permit.take().is_some() && answer.is_ok() {
                     metrics.upstream_rq_retry_success();
                 }
-                return Next::Answer(None);
+                return Some(Next::Answer(None));
             }
             Verdict::MustNotRepeat => {
+                self.permit = None;
                 metrics.not_idempotent();
-                return Next::Answer(Some(Stop::NotIdempotent));
+                return Some(Next::Answer(Some(Stop::NotIdempotent)));
             }
             Verdict::Retry => {}
         }
+        // Where no retry follows, this attempt reads on.
+        let body = self.replay.at_rest()?;
+        self.permit = None;
         if let Some(end) = self.unrepeatable() {
-            return end;
+            return Some(end);
         }
         let sent = self.attempt.number();
         if sent > self.rules.policy.retries {
             metrics.upstream_rq_retry_limit_exceeded();
-            return Next::Answer(Some(Stop::Limit));
+            return Some(Next::Answer(Some(Stop::Limit)));
         }
         let Some(permit) = self.tools.budget.try_retry() else {
             metrics.upstream_rq_retry_overflow();
-            return Next::Answer(Some(Stop::Budget));
+            return Some(Next::Answer(Some(Stop::Budget)));
         };
-        self.replay.supersede(self.attempt.next().number());
-        // Another thread may have read on until just now.
-        if let Some(end) = self.unrepeatable() {
-            return end;
-        }
+        body.supersede(self.attempt.next().number());
         self.permit = Some(permit);
         metrics.upstream_rq_retry();
         metrics.upstream_rq_retry_backoff_exponential();
-        Next::Wait(self.rules.backoff(sent, self.tools.random.draw()))
+        Some(Next::Wait(self.rules.backoff(sent, self.tools.random.draw())))
     }
 }
 

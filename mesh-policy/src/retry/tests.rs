@@ -435,3 +435,5 @@ fn the_future_is_no_larger_than_what_it_wraps_and_three_words() {
     let ours = size_of::<RetryFuture<Noop, Full<Bytes>>>();
     assert!(ours <= inner + 4 * size_of::<Inner>(), "{ours} over {inner}");
 }
+
+mod threads;

@@ -137,7 +137,10 @@ where
             request.map(|body| if body.is_end_stream() { Body::empty() } else { Body::boxed(body) });
         Box::pin(async move {
             let response = manager?.call(&facts, request).await;
-            Ok(response.map(|inner| ClientBody { inner, _membership: membership }))
+            Ok(response.map(|inner| ClientBody {
+                inner: inner.kept_by(&membership.home.responses),
+                _membership: membership,
+            }))
         })
     }
 }

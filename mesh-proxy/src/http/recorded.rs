@@ -2,11 +2,13 @@
 //!
 //! Most responses are over with their first frame. What is longer is known to its connection as a [`Long`], since
 //! a codec whose caller stops to read does not poll, and so lets no timer in here run: then the connection
-//! lets go of it in time. Whoever works on a long response takes it out of its place and puts it back.
+//! lets go of it in time. A program that asks by itself may not even begin to read, so its membership knows of
+//! each response from the start. Whoever works on a long response takes it out of its place and puts it back.
 
 use super::Trail;
 use super::connection::InFlight;
 use super::idle::{IdleTimer, StreamIdle};
+use super::watch::LongResponses;
 use crate::body::{Body, BoxError};
 use crate::outbound::StackBody;
 use crate::shared::Shared;
@@ -41,8 +43,8 @@ enum State {
     Long(Arc<Long>),
 }
 
-/// A response that its connection watches. Away while somebody works on it.
-pub(super) struct Long {
+/// A response that its keeper watches. Away while somebody works on it.
+pub(crate) struct Long {
     live: AtomicCell<Option<Box<Live>>>,
     /// The codec has its last frame.
     ended: AtomicBool,
@@ -52,12 +54,20 @@ pub(super) struct Long {
 struct Live {
     inner: Inner,
     told: Option<Box<Told>>,
-    in_flight: Option<InFlight>,
+    keeper: Option<Keeper>,
     idle: Option<IdleTimer>,
     /// When the codec last took something.
     taken: Instant,
-    /// The codec waits for the body, not for its caller: the timers in the body do run.
+    /// Whoever reads waits for the body, not for a caller: the timers in the body do run.
     waiting: bool,
+}
+
+/// Who lets go of a response in time if it is not read.
+enum Keeper {
+    /// Its connection, on which it is in flight.
+    Connection(InFlight),
+    /// The program's membership.
+    Program(Arc<LongResponses>),
 }
 
 enum Inner {
@@ -127,7 +137,7 @@ impl Recorded {
                 inner,
                 taken: Instant::now(),
                 told: Some(told),
-                in_flight: None,
+                keeper: None,
                 idle: idle.map(IdleTimer::new),
                 waiting: false,
             }),
@@ -153,21 +163,42 @@ impl Recorded {
 
     /// Holds the mark of a request in flight as long as the body lasts.
     pub(super) fn holding(self, in_flight: InFlight) -> Self {
-        self.change(|live| live.in_flight = Some(in_flight))
+        self.change(|live| live.keeper = Some(Keeper::Connection(in_flight)))
     }
 
-    /// From now on the response ends in time even if nobody reads it.
+    /// Ends in time even if the program that asked never reads it.
+    pub(crate) fn kept_by(self, program: &Arc<LongResponses>) -> Self {
+        let mut kept = self.change(|live| live.keeper = Some(Keeper::Program(program.clone())));
+        let is_over = |live: &Live| live.told.as_ref().is_none_or(|told| told.over);
+        if matches!(&kept.state, State::Own(live) if !is_over(live)) {
+            kept.watch();
+        }
+        kept
+    }
+
+    /// From now on the response ends in time even if nobody reads it, where it is bounded at all.
     fn watch(&mut self) {
-        // In a program that asked by itself there is no connection: it reads, or lets go.
         let State::Own(live) = &mut self.state else { return };
-        let Some(in_flight) = live.in_flight.take() else { return };
-        let nothing = Live { inner: Inner::Cut(None), told: None, in_flight: None, idle: None, ..*live };
+        if live.ends_at().is_none() {
+            return;
+        }
+        let Some(keeper) = live.keeper.take() else { return };
+        let nothing = Live { inner: Inner::Cut(None), told: None, keeper: None, idle: None, ..*live };
         let mut live = Box::new(std::mem::replace(live, nothing));
-        let connection = in_flight.activity().clone();
-        live.in_flight = Some(in_flight);
+        let responses = keeper.responses().clone();
+        live.keeper = Some(keeper);
         let long = Arc::new(Long { live: AtomicCell::new(Some(live)), ended: AtomicBool::new(false) });
-        connection.watch(Arc::downgrade(&long));
+        responses.announce(Arc::downgrade(&long));
         self.state = State::Long(long);
+    }
+}
+
+impl Keeper {
+    fn responses(&self) -> &Arc<LongResponses> {
+        match self {
+            Self::Connection(in_flight) => in_flight.activity().long(),
+            Self::Program(responses) => responses,
+        }
     }
 }
 
@@ -180,7 +211,8 @@ impl Long {
         let next = live.ends_at().and_then(|until| {
             if until > now {
                 Some(until)
-            } else if live.waiting {
+            } else if live.waiting && now < until + LOOK {
+                // Its own timers end it, unless whoever waited for it does so no more.
                 Some(now + LOOK)
             } else {
                 live.cut(now);
@@ -248,7 +280,7 @@ impl Live {
             told.over = true;
         }
         self.inner = Inner::Cut(Some(error));
-        if let Some(in_flight) = self.in_flight.take() {
+        if let Some(Keeper::Connection(in_flight)) = self.keeper.take() {
             in_flight.cut();
         }
     }
@@ -291,7 +323,7 @@ impl Live {
             if over {
                 told.over = true;
                 self.told = None;
-                self.in_flight = None;
+                self.keeper = None;
             }
         }
         polled
@@ -309,14 +341,14 @@ impl HttpBody for Recorded {
         match &mut self.state {
             State::Own(live) => {
                 let polled = live.poll_frame(cx);
-                if polled.is_ready() && live.ends_at().is_some() {
+                if polled.is_ready() {
                     self.watch();
                 }
                 polled
             }
             State::Long(long) => {
                 let Some(mut live) = long.live.take() else {
-                    // The connection is just looking at it, on another thread.
+                    // Its keeper is just looking at it, on another thread.
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 };

@@ -7,7 +7,7 @@
 use super::{Failure, PoolStats};
 use mesh_policy::breaker::{Breaker, Permit};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering, fence};
 use tokio::sync::Notify;
 
 /// A cluster's way to connections.
@@ -40,6 +40,8 @@ impl Gate {
 
     /// A connection became free; whoever waits looks again.
     pub(crate) fn wake(&self) {
+        // Either this sees who waits, or who waits sees what became free: the fences order the two.
+        fence(Ordering::SeqCst);
         if self.waiting.load(Ordering::Acquire) > 0 {
             self.freed.notify_waiters();
         }
@@ -61,6 +63,7 @@ impl Gate {
         }
         let permit = self.breaker.try_acquire_pending().map_err(Failure::Overflow)?;
         self.waiting.fetch_add(1, Ordering::AcqRel);
+        fence(Ordering::SeqCst);
         let _waiting = Waiting { gate: self, _permit: permit };
         loop {
             let freed = self.freed.notified();

@@ -40,17 +40,24 @@ enum Found {
 }
 
 impl Lines {
-    /// A place on the oldest connection that has one, so that what is not needed falls idle.
-    fn take(&self) -> Option<Found> {
-        let mut unsettled = None;
-        for line in self.open.iter().filter(|line| line.is_usable()) {
-            match line.take() {
-                Room::Taken(taken) => return Some(Found::Place(taken)),
-                Room::Unsettled(state) => unsettled = Some(Found::Unsettled(state)),
-                Room::None => {}
+    /// A place on the oldest connection that has one, so that what is not needed falls idle; and whether a
+    /// connection was met on the way that is of no use any more.
+    fn take(&self) -> (Option<Found>, bool) {
+        let (mut unsettled, mut useless) = (None, false);
+        for line in &self.open {
+            if line.is_usable() {
+                match line.take() {
+                    Room::Taken(taken) => {
+                        // The place may have been its last.
+                        return (Some(Found::Place(taken)), useless || !line.is_usable());
+                    }
+                    Room::Unsettled(state) => unsettled = Some(Found::Unsettled(state)),
+                    Room::None => {}
+                }
             }
+            useless = useless || !line.is_usable();
         }
-        unsettled
+        (unsettled, useless)
     }
 
     fn opening(&self) -> Option<Found> {
@@ -112,8 +119,19 @@ impl Pool {
     fn find_h2(self: &Arc<Self>) -> Option<Found> {
         loop {
             let lines = self.lines.load();
-            if let Some(found) = lines.take().or_else(|| lines.opening()) {
-                return Some(found);
+            let (place, useless) = lines.take();
+            let found = place.or_else(|| lines.opening());
+            if useless {
+                // As long as it is listed it stays open, and keeps its place in the cluster's limit.
+                drop(lines);
+                self.drop_lines(|line| !line.is_usable());
+                match found {
+                    Some(_) => return found,
+                    None => continue,
+                }
+            }
+            if found.is_some() {
+                return found;
             }
             let slot = self.gate.try_connection(&self.open, &self.stats)?;
             let (tell, opening) = watch::channel(None);
@@ -125,6 +143,15 @@ impl Pool {
                 return Some(Found::Opening(opening));
             }
         }
+    }
+
+    /// Takes connections off the list; each ends when its last stream does.
+    fn drop_lines(&self, gone: impl Fn(&Line) -> bool) {
+        self.lines.rcu(|lines| {
+            let mut left = Lines::clone(lines);
+            left.open.retain(|line| !gone(line));
+            left
+        });
     }
 
     /// Opens a connection for whoever waits. A task of its own: a caller who goes away takes nothing from the
@@ -141,13 +168,9 @@ impl Pool {
     }
 
     pub(super) fn sweep_h2(&self, now: Instant, idle_timeout: Duration) {
-        let spent = |line: &Arc<Line>| line.is_spent(now, idle_timeout);
-        if self.lines.load().open.iter().any(spent) {
-            self.lines.rcu(|lines| {
-                let mut left = Lines::clone(lines);
-                left.open.retain(|line| !spent(line));
-                left
-            });
+        let spent = |line: &Line| line.is_spent(now, idle_timeout);
+        if self.lines.load().open.iter().any(|line| spent(line)) {
+            self.drop_lines(spent);
         }
     }
 

@@ -1,19 +1,25 @@
 //! The mesh inside a program.
 
+use crate::patience::endless;
 use crate::support::*;
 use ::http::{Request, Response, StatusCode};
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use http_body_util::{BodyExt as _, Empty, Full};
 use mesh_core::identity::SpiffeId;
 use mesh_core::model::Snapshot;
 use mesh_core::model::cluster::ClusterTransport;
 use mesh_core::model::endpoint::{Endpoint, TlsMode};
 use mesh_core::model::listener::{Bind, Direction};
+use mesh_core::model::route::Forward;
 use mesh_core::model::tls::{ClientAuth, DownstreamTls, PeerValidation, UpstreamTls, secret};
 use mesh_core::watch::Watch;
 use mesh_proxy::{Body, Mesh};
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower::{ServiceExt as _, service_fn};
 
 fn validation() -> PeerValidation {
@@ -133,4 +139,58 @@ async fn the_threads_of_a_program_share_its_connections() {
         let most = if http2 { 1 } else { 4 * TASKS };
         assert!(upstream.connections() <= most, "{} connections for {TASKS} tasks", upstream.connections());
     }
+}
+
+/// An upstream that begins a response and then says nothing, and whether its connection is open.
+async fn stalling() -> (std::net::SocketAddr, Arc<AtomicUsize>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (addr, open) = (listener.local_addr().unwrap(), Arc::<AtomicUsize>::default());
+    let counted = open.clone();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        counted.fetch_add(1, Ordering::SeqCst);
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nbegun").await.unwrap();
+        let mut sink = [0; 4096];
+        while matches!(stream.read(&mut sink).await, Ok(n) if n > 0) {}
+        counted.fetch_sub(1, Ordering::SeqCst);
+    });
+    (addr, open)
+}
+
+/// A member whose requests go to one address and may take 300 ms.
+async fn bounded_member(addr: std::net::SocketAddr) -> Mesh {
+    let bounded = Forward { timeout: Some(Duration::from_millis(300)), ..Forward::to("c") };
+    let mut snapshot = outbound(vec![], vec![cluster("c", &[addr])]);
+    add_table(&mut snapshot, table("http_proxy", vec![route("/", forward(bounded))]));
+    add_listener(&mut snapshot, http_listener("127.0.0.1_15007", Direction::Outbound, "http_proxy"));
+    let mesh = Mesh::new(Watch::fixed(Arc::new(snapshot)), mesh_core::watch::channel().1);
+    mesh.ready().await.unwrap();
+    mesh
+}
+
+#[tokio::test]
+async fn a_response_that_a_program_does_not_read_lets_go_of_its_upstream() {
+    let (addr, open) = endless().await;
+    let mesh = bounded_member(addr).await;
+    let untouched = mesh.client().oneshot(get("http://service/")).await.unwrap();
+    let mut begun = mesh.client().oneshot(get("http://service/")).await.unwrap();
+    assert!(begun.body_mut().frame().await.unwrap().is_ok());
+    assert_eq!(open.load(Ordering::SeqCst), 2);
+    until(|| open.load(Ordering::SeqCst) == 0).await;
+    for response in [untouched, begun] {
+        let error = response.into_body().collect().await.unwrap_err();
+        assert!(mesh_policy::find::<mesh_policy::timeout::Elapsed>(&*error).is_some(), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_response_that_a_program_waits_for_no_more_lets_go_of_its_upstream() {
+    let (addr, open) = stalling().await;
+    let mesh = bounded_member(addr).await;
+    let mut response = mesh.client().oneshot(get("http://service/")).await.unwrap();
+    assert_eq!(response.body_mut().frame().await.unwrap().unwrap().into_data().unwrap(), "begun");
+    assert!(response.body_mut().frame().now_or_never().is_none(), "it has to wait, and does not");
+    assert_eq!(open.load(Ordering::SeqCst), 1);
+    until(|| open.load(Ordering::SeqCst) == 0).await;
+    assert!(response.body_mut().frame().await.unwrap().is_err());
 }

@@ -25,7 +25,7 @@ fn millis(n: u64) -> Duration {
 }
 
 /// An upstream whose response never ends, and how many such responses are still wanted.
-async fn endless() -> (SocketAddr, Arc<AtomicUsize>) {
+pub(crate) async fn endless() -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = tokio::net::TcpListener::bind(any_port()).await.unwrap();
     let (addr, open) = (listener.local_addr().unwrap(), Arc::<AtomicUsize>::default());
     let counted = open.clone();
@@ -120,6 +120,23 @@ async fn an_http2_stream_that_is_not_read_lets_go_of_its_upstream_and_of_no_othe
     until(|| open.load(Ordering::SeqCst) == 0).await;
     assert_eq!(caller.send(get("/fine")).await.body, "fine");
     drop(unread);
+    proxy.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_is_not_idle_while_a_long_response_is_on_it() {
+    let upstream = Upstream::http1(|_| async move {
+        let parts = futures_util::stream::unfold(0, |n| async move {
+            tokio::time::sleep(millis(100)).await;
+            (n < 10).then(|| (Ok::<_, Infallible>(Frame::data(Bytes::from("part"))), n + 1))
+        });
+        ::http::Response::new(StreamBody::new(parts).boxed_unsync())
+    })
+    .await;
+    let to = Forward { timeout: Some(Duration::from_secs(30)), ..Forward::to("c") };
+    let idle = |manager: &mut HttpManager| manager.idle_timeout = Some(millis(150));
+    let proxy = Running::start(with_manager(to, upstream.addr, idle)).await;
+    assert_eq!(get(proxy.addr("out"), "/").await.body, "part".repeat(10));
     proxy.stop().await;
 }
 

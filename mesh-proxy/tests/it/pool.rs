@@ -80,6 +80,24 @@ async fn soon<T>(what: impl Future<Output = T>) -> T {
 }
 
 #[tokio::test]
+async fn a_connection_that_has_carried_all_it_may_makes_room_at_once() {
+    let upstream = Upstream::http2(|_| async move { text(StatusCode::OK, "") }).await;
+    let mut c = over_http2(cluster("c", &[upstream.addr]));
+    c.http.max_requests_per_connection = 1;
+    c.limits = CircuitLimits { max_connections: 1, ..CircuitLimits::default() };
+    let proxy = one_worker(vec![c]).await;
+    let out = proxy.addr("out");
+    let begun = std::time::Instant::now();
+    for _ in 0..12 {
+        assert_eq!(soon(get(out, "/")).await.status, StatusCode::OK);
+    }
+    // The pools are swept once a second: eleven sweeps, if it were for them.
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert_eq!(upstream.connections(), 12);
+    proxy.stop().await;
+}
+
+#[tokio::test]
 async fn a_stream_over_the_endpoints_limit_goes_on_another_connection() {
     let upstream = Narrow::start().await;
     let proxy = one_worker(vec![over_http2(cluster("c", &[upstream.addr]))]).await;

@@ -127,7 +127,7 @@ fn a_proxy_that_nobody_declared_is_noted_by_its_name_as_it_has_no_place() {
 fn the_sidecar_that_is_proposed_is_right_and_leaves_nothing_to_say() {
     let pod = |ip: &str| {
         format!(
-            "apiVersion: v1\nkind: Pod\nmetadata: {{name: cart, namespace: shop, labels: {{{MTLS}, pod-template-hash: x}}}}\nstatus: {{podIP: '{ip}'}}\n"
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: cart, namespace: shop, labels: {{{MTLS}, pod-template-hash: x, controller-revision-hash: y}}}}\nstatus: {{podIP: '{ip}'}}\n"
         )
     };
     for ip in ["127.1.0.7", "127.0.0.1", "10.1.2.3", "fd00::7", ""] {
@@ -231,6 +231,8 @@ fn workloads_without_a_sidecar_are_told_together_once_per_namespace() {
     assert!(found[1].message.ends_with("its proxy takes no traffic"), "{}", found[1].message);
 }
 
+const INJECT_FALSE: &str = ", annotations: {sidecar.istio.io/inject: 'false'}";
+
 #[test]
 fn only_workloads_that_are_said_to_have_a_proxy_miss_a_sidecar() {
     let pod = |labels: &str, more: &str| {
@@ -258,6 +260,13 @@ fn only_workloads_that_are_said_to_have_a_proxy_miss_a_sidecar() {
         (vec![pod("app: p", ""), namespace("istio.io/rev: canary")], true),
         (vec![pod("app: p", ""), namespace("istio-injection: disabled, istio.io/rev: canary")], false),
         (vec![pod("sidecar.istio.io/inject: 'false'", ""), enabled.clone()], false),
+        (vec![pod("sidecar.istio.io/inject: 'yes'", ""), enabled.clone()], true),
+        (vec![pod("sidecar.istio.io/inject: 'true'", ""), namespace("istio-injection: disabled")], false),
+        (vec![pod("app: p", INJECT_FALSE), enabled.clone()], false),
+        (vec![pod("sidecar.istio.io/inject: 'true'", INJECT_FALSE), enabled.clone()], true),
+        // An annotation takes no Pod to an injector that does not see it.
+        (vec![pod("app: p", ", annotations: {sidecar.istio.io/inject: 'true'}")], false),
+        (vec![pod("istio.io/rev: canary", "")], true),
         (vec![workload("w", "app: w"), enabled.clone()], false),
         (
             vec![pod("app: p", "").replace("status:", "spec: {hostNetwork: true}\nstatus:"), enabled.clone()],

@@ -20,12 +20,35 @@ use crate::model::endpoint::TlsMode;
 use crate::registry::{Inbound, Protocol, Workload, WorkloadSource};
 use crate::world::World;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 /// Said of a workload or a proxy without a Sidecar.
 const NOT_REDIRECTED: &str = "redirection of traffic is not supported by the compiler yet";
+
+/// What a Pod says of its injection, as a label or an annotation.
+const INJECT: &str = "sidecar.istio.io/inject";
+/// What of it means yes, in any case of letters; an empty text says nothing.
+const INJECTED: [&str; 5] = ["true", "y", "yes", "on", ""];
+/// Which revision of the control plane injects.
+const REVISION: &str = "istio.io/rev";
+
+/// Labels that controllers and injection add. Some differ from Pod to Pod or from version to version, so that
+/// what selects by them would soon select nothing.
+const ADDED: [&str; 9] = [
+    "apps.kubernetes.io/pod-index",
+    "controller-revision-hash",
+    "controller-uid",
+    "job-name",
+    "pod-template-generation",
+    "pod-template-hash",
+    "security.istio.io/tlsMode",
+    "statefulset.kubernetes.io/pod-name",
+    REVISION,
+];
+/// As [`ADDED`], all that begin so.
+const ADDED_GROUPS: [&str; 3] = ["batch.kubernetes.io/", "service.istio.io/", "sidecar.istio.io/"];
 
 /// What one proxy does not get to see.
 pub(in crate::compile) fn of_proxy(scope: &Scope<'_>, report: &mut Report) {
@@ -157,18 +180,22 @@ fn has_sidecar_proxy(world: &World, workload: &Workload) -> bool {
     (workload.tls_mode == TlsMode::Istio || is_injected(world, workload)) && !is_gateway(world, workload)
 }
 
+/// Whether Istio's injector would see the Pod, by the selectors of its webhooks, and take it.
 fn is_injected(world: &World, workload: &Workload) -> bool {
     let Some(pod) = pod(world, workload).filter(|p| !p.spec.spec.host_network) else { return false };
-    match pod.meta.labels.get("sidecar.istio.io/inject").map(String::as_str) {
-        Some("true") => true,
-        Some("false") => false,
-        _ => world.get::<Namespace>("", &workload.namespace).is_some_and(|n| {
-            match n.meta.labels.get("istio-injection") {
-                Some(text) => text == "enabled",
-                None => n.meta.labels.contains_key("istio.io/rev"),
-            }
-        }),
-    }
+    let label = pod.meta.labels.get(INJECT).map(String::as_str);
+    let namespace = world.get::<Namespace>("", &workload.namespace);
+    let of_namespace = |key: &str| namespace.and_then(|n| n.meta.labels.get(key)).map(String::as_str);
+    let is_seen = match (of_namespace("istio-injection"), of_namespace(REVISION)) {
+        (Some(text), _) => text == "enabled" && label != Some("false"),
+        (None, Some(_)) => label != Some("false"),
+        (None, None) => {
+            label == Some("true") || label != Some("false") && pod.meta.labels.contains_key(REVISION)
+        }
+    };
+    // The label is the newer way to say it, and goes before the annotation.
+    let wish = label.or_else(|| pod.meta.annotations.get(INJECT).map(String::as_str));
+    is_seen && wish.is_none_or(|text| INJECTED.iter().any(|yes| text.eq_ignore_ascii_case(yes)))
 }
 
 fn is_gateway(world: &World, workload: &Workload) -> bool {
@@ -249,8 +276,9 @@ fn suggestion(workload: &Workload, inbound: &[&Inbound]) -> String {
 
 /// The labels that tell a workload from others: not those that tools add to it.
 fn telling(labels: &BTreeMap<String, String>) -> BTreeMap<&str, &str> {
-    let added = BTreeSet::from(["pod-template-hash", "security.istio.io/tlsMode", "sidecar.istio.io/inject"]);
-    let own = labels.iter().map(|(k, v)| (k.as_str(), v.as_str())).filter(|(k, _)| !added.contains(k));
+    let is_added =
+        |key: &str| ADDED.contains(&key) || ADDED_GROUPS.iter().any(|group| key.starts_with(group));
+    let own = labels.iter().map(|(k, v)| (k.as_str(), v.as_str())).filter(|(k, _)| !is_added(k));
     let short: BTreeMap<&str, &str> = own.clone().filter(|(k, _)| !k.contains('/')).collect();
     if short.is_empty() { own.collect() } else { short }
 }

@@ -2,12 +2,12 @@
 //! it learns that it should end.
 //!
 //! The codec is polled whenever something moves. Everything else here happens seldom, and is polled only when
-//! it is its turn: a request costs it a look at one word.
+//! it was woken: a turn of the codec costs it a look at a queue, without a lock. Only what it does seldom, to set
+//! a timer or to hear of draining, takes the locks that tokio has inside.
 
 use super::super::recorded::Long;
+use super::super::watch::{LongResponses, Watchlist};
 use crate::drain::{Draining, Phase};
-use crate::shelf::Shelf;
-use atomic_waker::AtomicWaker;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use std::future::poll_fn;
@@ -33,17 +33,14 @@ pub(in crate::http) struct Activity {
     last_response: AtomicBool,
     /// A response was let go before its end: there is nothing to say on HTTP/1.1 any more.
     cut: AtomicBool,
-    /// Responses that became long, until the connection knows of them.
-    long: Shelf<Weak<Long>>,
-    /// Of whoever waits for the two above.
-    waker: AtomicWaker,
+    /// Its waker is that of whoever waits for the one above, too.
+    long: Arc<LongResponses>,
 }
 
 impl Activity {
-    /// From now on the connection lets go of this response if it must.
-    pub(in crate::http) fn watch(&self, long: Weak<Long>) {
-        self.long.push(Box::new(long));
-        self.waker.wake();
+    /// Responses that the connection lets go of if it must.
+    pub(in crate::http) fn long(&self) -> &Arc<LongResponses> {
+        &self.long
     }
 
     /// Bytes came.
@@ -55,11 +52,11 @@ impl Activity {
     async fn news(&self) -> News {
         poll_fn(|cx| {
             // Before the looks, so that what is told in between is not missed.
-            self.waker.register(cx.waker());
+            self.long.register(cx);
             if self.cut.swap(false, Ordering::Acquire) {
                 return Poll::Ready(News::Cut);
             }
-            self.long.pop().map_or(Poll::Pending, |long| Poll::Ready(News::Long(*long)))
+            self.long.pop().map_or(Poll::Pending, |long| Poll::Ready(News::Long(long)))
         })
         .await
     }
@@ -89,7 +86,7 @@ impl InFlight {
     /// Its response ends before it is complete, and the codec may not ask for more of it.
     pub(in crate::http) fn cut(self) {
         self.0.cut.store(true, Ordering::Release);
-        self.0.waker.wake();
+        self.0.long.wake();
     }
 
     /// What its connection is doing.
@@ -112,8 +109,7 @@ struct Aside {
     /// How often the connection is looked at.
     every: Duration,
     next_look: Instant,
-    /// Long responses, and when they are to be looked at.
-    long: Vec<(Instant, Weak<Long>)>,
+    long: Watchlist,
     /// Fires at the earliest of these times.
     timer: Pin<Box<Sleep>>,
 }
@@ -129,7 +125,7 @@ impl Aside {
     fn new(draining: Draining, activity: Arc<Activity>, every: Duration) -> Self {
         let next_look = Instant::now() + every;
         let timer = Box::pin(tokio::time::sleep_until(next_look));
-        Self { draining, activity, every, next_look, long: Vec::new(), timer }
+        Self { draining, activity, every, next_look, long: Watchlist::default(), timer }
     }
 
     /// What concerns the connection as a whole; long responses are cared for meanwhile.
@@ -140,39 +136,23 @@ impl Aside {
                 phase = self.draining.changed() => break Event::Phase(phase),
                 news = self.activity.news() => match news {
                     News::Cut => break Event::Cut,
-                    News::Long(response) => self.long.push((Instant::now(), response)),
+                    News::Long(response) => self.long.add(response, Instant::now()),
                 },
                 () = self.timer.as_mut() => {}
             }
             let now = Instant::now();
-            self.look_at_responses(now);
+            self.long.look(now);
             let due = self.next_look <= now;
             if due {
                 self.next_look = now + self.every;
             }
-            let first = self.long.iter().map(|(at, _)| *at).min();
+            let first = self.long.next();
             self.timer.as_mut().reset(first.map_or(self.next_look, |at| at.min(self.next_look)));
             if due {
                 break Event::Look;
             }
         };
         (self, event)
-    }
-
-    fn look_at_responses(&mut self, now: Instant) {
-        self.long.retain_mut(|(at, response)| {
-            if *at > now {
-                // What is over makes room, or a busy connection would gather a time-out's worth of it.
-                return response.strong_count() > 0;
-            }
-            match response.upgrade().and_then(|response| response.look(now)) {
-                Some(next) => {
-                    *at = next;
-                    true
-                }
-                None => false,
-            }
-        });
     }
 }
 

@@ -184,8 +184,8 @@ impl LineState {
         // While it is being driven it is not here: what the driver learns is known at once.
         let Some(codec) = self.codec.take() else { return self.limit.load(Ordering::Acquire) };
         let now = codec.limit();
-        self.put_back(codec);
         self.learn(now);
+        self.put_back(codec);
         now
     }
 
@@ -197,8 +197,13 @@ impl LineState {
         }
     }
 
+    /// Called by whoever has the codec, before it is put back: who takes it next may learn something newer,
+    /// and must not be overtaken.
     fn learn(&self, limit: usize) {
-        let before = self.limit.swap(limit, Ordering::AcqRel);
+        let before = self.limit.load(Ordering::Acquire);
+        if limit != before {
+            self.limit.store(limit, Ordering::Release);
+        }
         if limit > before {
             self.settled.store(true, Ordering::Release);
             self.news.notify_waiters();
@@ -251,9 +256,8 @@ impl Future for Driver {
             return Poll::Pending;
         };
         let polled = Pin::as_mut(&mut codec).poll(cx);
-        let limit = codec.limit();
+        self.state.learn(codec.limit());
         self.state.put_back(codec);
-        self.state.learn(limit);
         polled
     }
 }
