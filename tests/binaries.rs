@@ -62,6 +62,8 @@ spec:
         assert!(said.contains(part), "{part:?} in:\n{said}");
     }
 
+    assert!(said.contains("1 resource checked: 1 error"), "what is refused was checked: {said}");
+
     let (code, out, _) = exit_code("meshctl", &["validate", "--output", "json", &bad]).await;
     assert_eq!(code, Some(1));
     let findings: serde_json::Value = serde_json::from_str(&out).expect("JSON on standard output");
@@ -71,6 +73,34 @@ spec:
     assert_eq!(code, Some(1), "a file that cannot be read is a finding: {error}");
     let (code, _, _) = exit_code("meshctl", &["validate"]).await;
     assert_eq!(code, Some(2));
+
+    let service = |name: &str, port: &str| {
+        format!(
+            "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\nspec: {{ports: [{{port: {port}}}]}}\n---\n"
+        )
+    };
+    folder.write("bad.yaml", &(service("a", "1") + &service("b", "x") + "kind: X\n---\nkind: X\n"));
+    let (_, _, error) = exit_code("meshctl", &["validate", &bad]).await;
+    assert!(error.contains("4 resources checked: 3 errors"), "with a name or without: {error}");
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_there_or_empty_is_a_mistake_at_start() {
+    let folder = Folder::empty();
+    folder.write("empty.token", "\n");
+    let empty = folder.file("empty.token").display().to_string();
+    let url = "http://127.0.0.1:1";
+    let identity = ["--namespace", "default", "--name", "a", "--service-account", "a", "--ip", "127.0.0.1"];
+    let sidecar = [&["sidecar", "--control-plane", url][..], &identity].concat();
+    for (name, args) in [("embedded-client", vec!["--control-plane", url]), ("proxy", sidecar)] {
+        let with = |token| [&args[..], &["--token", token]].concat();
+        let (code, _, error) = exit_code(name, &with("/no/such.token")).await;
+        assert_eq!(code, Some(1), "{name}: {error}");
+        assert!(error.contains("cannot read the token /no/such.token"), "{name}: {error}");
+        let (code, _, error) = exit_code(name, &with(&empty)).await;
+        assert_eq!(code, Some(1), "{name}: {error}");
+        assert!(error.contains("empty.token is empty"), "{name}: {error}");
+    }
 }
 
 #[tokio::test]
@@ -226,6 +256,27 @@ async fn a_control_plane_without_a_folder_does_not_start() {
     assert!(error.contains("/no/such/folder is not a folder"), "{error}");
 }
 
+#[tokio::test]
+async fn one_control_plane_at_a_time_uses_its_keys_and_says_where_it_listens_and_what_an_edit_changed() {
+    let config = include_str!("config/echo.yaml").replace("UPSTREAM", "1");
+    let mesh = Assembled::start(&config).await;
+    let (folder, state) = (mesh.config.path().display().to_string(), mesh.state.path().display().to_string());
+    let (code, _, error) = exit_code("control-plane", &["--config", &folder, "--state", &state]).await;
+    assert_eq!(code, Some(1), "{error}");
+    assert!(error.contains(&state) && error.contains("give --state another folder"), "{error}");
+
+    mesh.config.write(
+        "more.yaml",
+        "apiVersion: v1\nkind: Service\nmetadata: {name: more}\nspec: {ports: [{port: 1}]}\n",
+    );
+    let log = until("the edit is in the log", || async {
+        let log = mesh.control_plane.log().await;
+        log.contains("the configuration has changed: Service default/more added").then_some(log)
+    })
+    .await;
+    assert!(log.contains(&format!("grpc_tls={} ", mesh.net.addr(200, 15012))), "{log}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_control_plane_shows_what_each_proxy_has() {
     let echo = Echo::start().await;
@@ -289,5 +340,17 @@ async fn a_program_joins_the_mesh_in_process() {
     );
     let canary = answers.iter().filter(|line| line.contains("reviews-v2")).count();
     assert!((1..=3).contains(&canary), "90/10 holds in process, too: {out}");
+
+    bookinfo.config.write("deny.yaml", include_str!("config/deny-reviews.yaml"));
+    let edited = std::time::Instant::now();
+    // Those that were on their way when the policy came may still be answered.
+    let error = loop {
+        let (ok, _, error) = run(&mut command).await;
+        if !ok {
+            break error;
+        }
+        assert!(edited.elapsed().as_secs() < 30, "every call is denied, and that is a failure");
+    };
+    assert!(error.contains("no call was answered with 200"), "{error}");
     bookinfo.mesh.stop().await;
 }

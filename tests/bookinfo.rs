@@ -85,21 +85,7 @@ async fn a_delay_for_one_user_holds_that_user_alone() {
 }
 
 /// Denies every call of reviews.
-const DENY_REVIEWS: &str = "apiVersion: security.istio.io/v1
-kind: AuthorizationPolicy
-metadata:
-  name: no-reviews
-  namespace: default
-spec:
-  selector:
-    matchLabels:
-      app: reviews
-  action: DENY
-  rules:
-    - to:
-        - operation:
-            paths: [\"/reviews/*\"]
-";
+const DENY_REVIEWS: &str = include_str!("config/deny-reviews.yaml");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deny_rule_denies_until_it_is_lifted() {

@@ -107,6 +107,8 @@ async fn a_deny_rule_shows_at_the_service_that_denies_and_its_end_too() {
         })
         .await;
     println!("the table showed the denial {:?} after the edit", table.at - edited);
+    let code = |service| table.version(service, "v1").cell("CODE");
+    assert_eq!((code("reviews"), code("details")), ("403", "-"), "and the table says why");
     assert_eq!(success(&table, "details"), Some(100.0), "details are not denied");
     assert_eq!(table.sum[1], 0, "no request failed");
 
@@ -144,6 +146,18 @@ async fn on_a_narrow_terminal_there_is_one_table_whatever_is_typed_or_said_and_c
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_run_of_so_many_requests_fails_if_a_file_of_the_configuration_is_refused() {
+    let program = Program::new(50).await;
+    program.config.write("deny.yaml", &super::DENY_REVIEWS.replace("action: DENY", "action: DENI"));
+    let mut command = tokio::process::Command::new(&program.path);
+    let output = command.args(&program.args).args(["--once", "300"]).output().await.expect("start bookinfo");
+    let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{out}{error}");
+    assert!(!out.contains("all as configured"), "{out}");
+    assert!(error.contains("deny.yaml:") && error.contains("the configuration has 1 error, "), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn in_a_pipe_the_table_is_plain_text_and_ends_with_its_reader() {
     let program = Program::new(50).await;
     let mut child = tokio::process::Command::new(&program.path)
@@ -164,7 +178,7 @@ async fn in_a_pipe_the_table_is_plain_text_and_ends_with_its_reader() {
     assert!(!seen.contains('\x1b'), "{seen}");
     let row: Vec<_> =
         seen.lines().find(|l| l.starts_with("reviews  ")).expect("reviews").split_whitespace().collect();
-    assert_eq!((row.len(), row[1], row[6]), (8, "v1", "100.0%"), "{seen}");
+    assert_eq!((row.len(), row[1], row[7]), (9, "v1", "100.0%"), "{seen}");
 
     drop(lines);
     let output = tokio::time::timeout(std::time::Duration::from_secs(20), child.wait_with_output()).await;

@@ -48,7 +48,8 @@ pub(crate) async fn once(mesh: &Mesh, requests: u64, look: Look) -> ExitCode {
         load.latency(0.5).as_secs_f64() * 1e3,
         load.latency(0.99).as_secs_f64() * 1e3
     );
-    let complaints = complaints(&score, &rows, split_of_reviews(mesh).as_ref());
+    let mut complaints = complaints(&score, &rows, split_of_reviews(mesh).as_ref());
+    complaints.extend(refused(mesh.control_plane().findings().errors()));
     let good = complaints.is_empty() && errors.is_empty();
     let verdict = if good { "all as configured\n" } else { "" };
     match std::io::stdout().write_all(format!("{summary}{verdict}").as_bytes()) {
@@ -73,6 +74,16 @@ async fn progress(load: &Load, requests: u64) {
             let _ = write!(stderr, "\r{} of {requests} requests\x1b[K\r", load.score().sent);
             let _ = stderr.flush();
         }
+    }
+}
+
+/// What is said of a configuration with so many errors: the traffic may be as it is in force, and what is in
+/// force is not what is written.
+fn refused(errors: usize) -> Option<String> {
+    match errors {
+        0 => None,
+        1 => Some("the configuration has 1 error, and what is refused is not in force".to_owned()),
+        n => Some(format!("the configuration has {n} errors, and what is refused is not in force")),
     }
 }
 
@@ -126,6 +137,7 @@ mod tests {
             requests: 100.0,
             rate: 1.0,
             success: Some(1.0),
+            failure: None,
             p50: None,
             p99: None,
             mtls: Some(mtls),
@@ -135,6 +147,13 @@ mod tests {
 
     fn expected() -> BTreeMap<String, f64> {
         BTreeMap::from([("v1".to_owned(), 0.9), ("v2".to_owned(), 0.1)])
+    }
+
+    #[test]
+    fn errors_of_the_configuration_are_complained_of_however_well_the_traffic_goes() {
+        assert_eq!(refused(0), None);
+        assert!(refused(1).is_some_and(|said| said.starts_with("the configuration has 1 error, ")));
+        assert!(refused(3).is_some_and(|said| said.starts_with("the configuration has 3 errors, ")));
     }
 
     #[test]

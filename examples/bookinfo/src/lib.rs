@@ -14,8 +14,13 @@ pub mod mesh;
 pub mod plan;
 pub mod table;
 
+use std::path::{Path, PathBuf};
+
 /// The configuration folder of this checkout.
 pub const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config");
 
 /// The folder of the keys, below this checkout's build output.
-pub const STATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/bookinfo");
+pub fn state() -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.ancestors().nth(2).unwrap_or(package).join("target/bookinfo")
+}

@@ -33,8 +33,9 @@ struct Args {
     /// Folder of Istio YAML; by default the one that comes with the program.
     #[arg(long, value_name = "DIR")]
     config: Option<PathBuf>,
-    /// Send N requests, print the table, and exit 0 only if every request succeeded, the split between the
-    /// versions of reviews is within 3 points of the configured one, and all of it was mTLS.
+    /// Send N requests, print the table, and exit 0 only if the configuration has no errors, every request
+    /// succeeded, the split between the versions of reviews is within 3 points of the configured one, and
+    /// all of it was mTLS.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     once: Option<u64>,
     /// Requests per second of the load generator, one in ten of them from the user jason; with --once, as
@@ -42,7 +43,7 @@ struct Args {
     #[arg(long, value_name = "RPS", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rate: u32,
     /// Folder of the CA's keys, so that `meshctl token --state` can make tokens for the running mesh.
-    #[arg(long, value_name = "DIR", default_value = bookinfo::STATE)]
+    #[arg(long, value_name = "DIR", default_value_os_t = bookinfo::state())]
     state: PathBuf,
     /// xDS and CA without TLS.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:15010")]

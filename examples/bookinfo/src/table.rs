@@ -32,6 +32,9 @@ pub struct Row {
     pub rate: f64,
     /// Share of them with a status below 400; `None` without requests.
     pub success: Option<f64>,
+    /// How most of the others ended: label `response_code`, or `response_flags` where the caller got none;
+    /// `None` if nothing failed.
+    pub failure: Option<String>,
     /// Half of them took no longer than so many milliseconds.
     pub p50: Option<f64>,
     /// 99 of 100 took no longer than so many milliseconds.
@@ -125,6 +128,7 @@ fn rows(sum: &BTreeMap<&Key, Counts>, span: Duration) -> Vec<Row> {
             requests: counts.requests,
             rate: if seconds > 0.0 { counts.requests / seconds } else { 0.0 },
             success: of(counts.successes, counts.requests),
+            failure: counts.failure().map(str::to_owned),
             p50: counts.quantile(0.5),
             p99: counts.quantile(0.99),
             mtls: (key.version != scrape::UNREACHED).then(|| of(counts.mtls, counts.requests)).flatten(),

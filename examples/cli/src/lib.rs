@@ -7,6 +7,7 @@ pub mod http;
 
 use clap::{Args, ValueEnum};
 use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -70,6 +71,35 @@ pub async fn shutdown_signal() -> std::io::Result<&'static str> {
     tokio::select! {
         _ = interrupt.recv() => Ok("interrupted"),
         _ = terminate.recv() => Ok("terminated"),
+    }
+}
+
+/// Why a program cannot start with a token file. One that vanishes later is waited for instead.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenFileError {
+    /// It is not there, or not for this user.
+    #[error("cannot read the token {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// There is nothing in it, as when the command that should have written it has failed.
+    #[error("the token {0} is empty; meshctl token makes one")]
+    Empty(PathBuf),
+}
+
+/// Checks at start that there is a token in a file.
+///
+/// # Errors
+/// If it cannot be read, or is empty.
+pub fn check_token(path: &Path) -> Result<(), TokenFileError> {
+    match std::fs::read_to_string(path) {
+        Err(cause) => Err(TokenFileError::Read { path: path.to_owned(), cause }),
+        Ok(text) if text.trim().is_empty() => Err(TokenFileError::Empty(path.to_owned())),
+        Ok(_) => Ok(()),
     }
 }
 

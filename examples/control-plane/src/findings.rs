@@ -71,13 +71,12 @@ impl Findings {
         let mut state = self.state.lock();
         change(&mut state);
         let now = state.all();
-        let errors = |all: &[Finding]| all.iter().filter(|f| f.level == Level::Error).count();
-        let healed = errors(&state.printed) > 0 && errors(&now) == 0;
+        let healed = healed(&state.printed, &now);
         let new: Vec<Finding> = now.iter().filter(|f| !state.printed.contains(f)).cloned().collect();
         state.printed = now;
         drop(state);
         if self.print {
-            print(&new, healed);
+            print(&new, healed.as_deref());
         }
     }
 }
@@ -101,14 +100,49 @@ impl State {
     }
 }
 
-fn print(new: &[Finding], healed: bool) {
+/// What there is to say when the last error has gone; `None` while there are errors, or were none before.
+pub fn healed(before: &[Finding], now: &[Finding]) -> Option<String> {
+    let count = |all: &[Finding], level| all.iter().filter(|f| f.level == level).count();
+    if count(before, Level::Error) == 0 || count(now, Level::Error) > 0 {
+        return None;
+    }
+    let rest = match count(now, Level::Warning) {
+        0 => "all of it is in force".to_owned(),
+        1 => "1 warning is left".to_owned(),
+        n => format!("{n} warnings are left"),
+    };
+    Some(format!("the configuration has no errors any more; {rest}\n"))
+}
+
+fn print(new: &[Finding], healed: Option<&str>) {
     let mut stderr = std::io::stderr().lock();
     let color = if mesh_cli::wants_colour(&stderr) { Color::Always } else { Color::Never };
     let worth: Vec<Finding> = new.iter().filter(|f| f.level > Level::Info).cloned().collect();
     let mut text = diagnostic::text(&worth, color);
-    if healed {
-        text.push_str("the configuration has no errors any more; all of it is in force\n");
-    }
+    text.push_str(healed.unwrap_or_default());
     // Standard error may be closed; there is nobody left to tell.
     let _ = stderr.write_all(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_all_errors_is_told_with_the_warnings_that_are_left() {
+        let error = || Finding::error("IST0106", "a weight is missing");
+        let warning = |name: &str| Finding::warning("IST0101", format!("no such host {name}"));
+        let before = [error(), warning("a")];
+        let said = |now: &[Finding]| healed(&before, now);
+        assert_eq!(
+            said(&[]).as_deref(),
+            Some("the configuration has no errors any more; all of it is in force\n")
+        );
+        let one = said(&[warning("a")]);
+        assert_eq!(one.as_deref(), Some("the configuration has no errors any more; 1 warning is left\n"));
+        let two = said(&[warning("a"), warning("b")]);
+        assert_eq!(two.as_deref(), Some("the configuration has no errors any more; 2 warnings are left\n"));
+        assert_eq!(said(&[error()]), None);
+        assert_eq!(healed(&[warning("a")], &[]), None, "nothing was wrong before");
+    }
 }

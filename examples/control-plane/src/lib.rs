@@ -3,21 +3,23 @@
 //! ```text
 //! folder ─▶ mesh_core::source ─▶ World ─▶ Compiler ─Snapshot per node─▶ mesh_xds::Server ─▶ proxies
 //!                                  │           └─▶ findings ─▶ standard error, /debug/findings
+//!                                  └─▶ changes ─▶ log
 //! state ─▶ mesh_ca::Authority, TokenIssuer ─▶ CreateCertificate
 //! ```
 //!
 //! A program embeds it by [`ControlPlane::start`]; the binary beside this library does nothing else.
 
 mod callers;
+mod changes;
 mod compiler;
 mod debug;
 mod findings;
 mod serve;
 
 pub use compiler::Compiler;
-pub use findings::Findings;
+pub use findings::{Findings, healed};
 
-use mesh_ca::{Authority, TokenIssuer};
+use mesh_ca::{Authority, StateErrorKind, TokenIssuer};
 use mesh_cli::http::HttpServer;
 use mesh_core::identity::TrustDomain;
 use mesh_core::source::FolderSource;
@@ -70,6 +72,9 @@ pub enum StartError {
         #[source]
         cause: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Another process signs with the keys.
+    #[error("another process uses the keys in {}; stop it, or give --state another folder", .0.display())]
+    StateInUse(PathBuf),
     /// An address cannot be bound.
     #[error("cannot listen on {addr}; choose another with --{flag}")]
     Bind {
@@ -116,6 +121,7 @@ impl ControlPlane {
         let mut tasks = JoinSet::new();
         let findings = Findings::new(options.print_findings);
         tasks.spawn(findings.clone().follow_source(source.findings()));
+        tasks.spawn(changes::log(source.world()));
         let compiler = Compiler::new(source.world(), findings.clone());
         let issuer = tokens.clone();
         let xds = mesh_xds::Server::builder(compiler.clone())
@@ -154,8 +160,8 @@ impl ControlPlane {
         tracing::info!(
             config = %options.config.display(),
             grpc = %control_plane.grpc,
-            grpc_tls = ?control_plane.grpc_tls,
-            http = ?control_plane.http_addr(),
+            grpc_tls = control_plane.grpc_tls.map(tracing::field::display),
+            http = control_plane.http_addr().map(tracing::field::display),
             "the control plane is ready"
         );
         Ok(control_plane)
@@ -230,7 +236,10 @@ fn keys(
     let state =
         |cause: Box<dyn std::error::Error + Send + Sync>| StartError::State { path: place.clone(), cause };
     if let Some(dir) = &options.state {
-        let authority = Authority::open(dir, trust_domain.clone()).map_err(|e| state(e.into()))?;
+        let authority = Authority::open(dir, trust_domain.clone()).map_err(|e| match e.kind() {
+            StateErrorKind::Locked => StartError::StateInUse(dir.clone()),
+            _ => state(e.into()),
+        })?;
         let tokens = TokenIssuer::open(dir).map_err(|e| state(e.into()))?;
         return Ok((Arc::new(authority), Arc::new(tokens)));
     }

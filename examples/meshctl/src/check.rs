@@ -4,9 +4,11 @@ mod suppress;
 
 use crate::stdout;
 use clap::ValueEnum;
+use mesh_core::api::Meta;
 use mesh_core::diagnostic::{self, Color, Finding, Findings, Level};
 use mesh_core::source;
 use mesh_core::world::World;
+use std::collections::HashSet;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -62,6 +64,7 @@ enum When {
 /// Reads the files, adds what `more` has to say about the World that they make, and prints what counts.
 pub(crate) fn run(args: &CheckArgs, more: fn(&World) -> Findings) -> ExitCode {
     let loaded = source::load(&args.paths, args.recursive);
+    let checked = loaded.world.len() + refused(&loaded.findings, &loaded.world);
     let mut all = loaded.findings.to_vec();
     all.extend(more(&loaded.world));
     all.sort_by(|a, b| place(a).cmp(&place(b)));
@@ -74,11 +77,30 @@ pub(crate) fn run(args: &CheckArgs, more: fn(&World) -> Findings) -> ExitCode {
     match args.output {
         Output::Text => {
             eprint!("{}", diagnostic::text(&all, args.color.now()));
-            eprintln!("{}", summary(&all, loaded.world.len(), found - all.len()));
+            eprintln!("{}", summary(&all, checked, found - all.len()));
             verdict
         }
         Output::Json => stdout::print(&diagnostic::json(&all).to_string(), verdict),
     }
+}
+
+/// How many documents are not in the World since there are errors in them.
+fn refused(findings: &[Finding], world: &World) -> usize {
+    let in_world = |f: &Finding| {
+        let key = &f.resource;
+        let same =
+            |m: &Meta| (&*m.kind, &*m.namespace, &*m.name) == (&*key.kind, &*key.namespace, &*key.name);
+        world.iter().any(|resource| same(resource.meta()))
+    };
+    let errors = findings.iter().filter(|f| f.level == Level::Error && !in_world(f));
+    // A file that cannot be read has no text, and holds no document that anybody knows of.
+    let places = errors.filter_map(|f| {
+        let source = f.source.as_ref()?;
+        let before = source.text.get(..f.span?.start)?;
+        let document = before.lines().filter(|line| line.starts_with("---")).count();
+        Some((source.file.clone(), document, f.resource.clone()))
+    });
+    places.collect::<HashSet<_>>().len()
 }
 
 /// File and place in it, so that all that there is to say about a file stands together.

@@ -89,6 +89,9 @@ pub enum StartError {
         #[source]
         cause: std::io::Error,
     },
+    /// There is no token where there should be one.
+    #[error("cannot prove who this is to the control plane")]
+    Token(#[from] mesh_cli::TokenFileError),
     /// The client of the control plane cannot be set up.
     #[error("cannot use the control plane {url}")]
     ControlPlane {
@@ -113,10 +116,13 @@ impl Running {
     /// Connects to the control plane and starts the workers; returns at once, [`ready`](Self::ready) waits.
     ///
     /// # Errors
-    /// If the control plane's URL or the root certificate cannot be used, or the admin or status address
+    /// If the control plane's URL, the root certificate or the token cannot be used, or the admin or status address
     /// cannot be bound. A control plane that is not there yet is waited for.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let node = options.node();
+        if let Some(Token::File(path)) = &options.token {
+            mesh_cli::check_token(path)?;
+        }
         let root = match &options.root_cert {
             None => None,
             Some(path) => Some(

@@ -51,12 +51,16 @@ pub(super) async fn run(connection: Connection, sender: Sender<Snapshot>) {
         cache.close();
         publish(&mut cache, &sender);
         let wait = backoff.next();
+        let in_force = match sender.subscribe().current() {
+            Some(_) => "the last configuration stays in force",
+            None => "there is no configuration yet",
+        };
         tracing::warn!(
             control_plane = %connection.endpoint.uri(),
             %failure,
             retry_in = ?wait,
             advice = failure.advice(),
-            "no connection to the control plane; the last configuration stays in force"
+            "no connection to the control plane; {in_force}"
         );
         tokio::select! {
             () = tokio::time::sleep(wait) => {}

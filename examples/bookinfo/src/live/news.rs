@@ -21,10 +21,7 @@ impl News {
             Style::Color => Color::Always,
         };
         let mut text = diagnostic::text(&new, color);
-        let errors = |all: &[Finding]| all.iter().any(|f| f.level == Level::Error);
-        if errors(&self.said) && !errors(&now) {
-            text.push_str("the configuration has no errors any more; all of it is in force\n");
-        }
+        text.push_str(&control_plane::healed(&self.said, &now).unwrap_or_default());
         self.said = now;
         text
     }
@@ -46,7 +43,10 @@ mod tests {
         assert!(said.contains("error[IST0106]") && said.contains("warning[IST0103]"), "{said}");
         assert!(!said.contains('\x1b'), "{said}");
         assert_eq!(news.of(vec![error.clone(), warning.clone()], Style::Plain), "");
-        assert!(news.of(vec![warning], Style::Plain).starts_with("the configuration has no errors any more"));
+        assert_eq!(
+            news.of(vec![warning], Style::Plain),
+            "the configuration has no errors any more; 1 warning is left\n"
+        );
         let said = news.of(vec![error], Style::Color);
         assert!(said.contains("\x1b[") && !said.contains("IST0103"), "{said}");
     }

@@ -5,6 +5,7 @@
 
 use super::Row;
 use crate::load::Recent;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How the table is printed.
@@ -29,18 +30,19 @@ type Cell = (String, Tone);
 
 /// What the proxies say, a line per row and one for the heads.
 pub fn render(rows: &[Row], style: Style) -> String {
-    const HEAD: [&str; 8] =
-        ["SERVICE", "VERSION", "RATE/s", "SUCCESS", "P50(ms)", "P99(ms)", "mTLS", "SHARE"];
-    let lines = rows.iter().map(|row| {
+    const HEAD: [&str; 9] =
+        ["SERVICE", "VERSION", "RATE/s", "SUCCESS", "CODE", "P50(ms)", "P99(ms)", "mTLS", "SHARE"];
+    let lines = rows.iter().zip(shares(rows)).map(|(row, share)| {
         [
             (row.service.clone(), Tone::Plain),
             (row.version.clone(), Tone::Plain),
             rate(row.rate),
-            percent(row.success, true),
+            percent(row.success),
+            failure(row.failure.as_deref()),
             millis(row.p50),
             millis(row.p99),
-            percent(row.mtls, true),
-            percent(row.share, false),
+            percent(row.mtls),
+            share,
         ]
     });
     layout(HEAD, 2, lines, style)
@@ -56,7 +58,7 @@ pub fn render_users(users: &[(&str, Recent)], length: Duration, style: Style) ->
         [
             ((*user).to_owned(), Tone::Plain),
             rate(if seconds > 0.0 { ended / seconds } else { 0.0 }),
-            percent((recent.ended > 0).then(|| count(recent.good) / ended), true),
+            percent((recent.ended > 0).then(|| count(recent.good) / ended)),
             ms(recent.p50),
             ms(recent.p99),
             (recent.open.to_string(), if recent.open > 0 { Tone::Plain } else { Tone::Faint }),
@@ -75,22 +77,54 @@ fn rate(per_second: f64) -> Cell {
     (format!("{per_second:.1}"), if per_second > 0.0 { Tone::Plain } else { Tone::Faint })
 }
 
-/// A share in percent; `judged` if less than all of it is bad.
-fn percent(share: Option<f64>, judged: bool) -> Cell {
-    let Some(share) = share else { return ("-".to_owned(), Tone::Faint) };
+fn none() -> Cell {
+    ("-".to_owned(), Tone::Faint)
+}
+
+fn failure(code: Option<&str>) -> Cell {
+    code.map_or_else(none, |code| (code.to_owned(), Tone::Bad))
+}
+
+/// Each row's share of its service, in percent: rounded so that those of one service add up to 100.0, by
+/// giving what rounding down leaves to those that lost most by it.
+fn shares(rows: &[Row]) -> Vec<Cell> {
+    const WHOLE: f64 = 1000.0;
+    let mut tenths: Vec<Option<f64>> =
+        rows.iter().map(|row| row.share.map(|share| (share * WHOLE).floor())).collect();
+    let services: BTreeSet<&str> = rows.iter().map(|row| row.service.as_str()).collect();
+    for service in services {
+        let mut lost: Vec<(f64, &mut f64)> = rows
+            .iter()
+            .zip(&mut tenths)
+            .filter(|(row, _)| row.service == service)
+            .filter_map(|(row, tenths)| Some((row.share? * WHOLE, tenths.as_mut()?)))
+            .map(|(exact, rounded)| (exact - *rounded, rounded))
+            .collect();
+        let mut left = lost.iter().map(|(lost, _)| lost).sum::<f64>().round();
+        lost.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+        for (_, rounded) in lost {
+            if left >= 1.0 {
+                *rounded += 1.0;
+                left -= 1.0;
+            }
+        }
+    }
+    let cell = |tenths: f64| (format!("{:.1}%", tenths / 10.0), Tone::Plain);
+    tenths.into_iter().map(|tenths| tenths.map_or_else(none, cell)).collect()
+}
+
+/// A share in percent, of which less than all is bad.
+fn percent(share: Option<f64>) -> Cell {
+    let Some(share) = share else { return none() };
     // What rounds to all of it but is not must not look like it.
     let percent = if share < 1.0 { (share * 1000.0).floor() / 10.0 } else { 100.0 };
-    let tone = match judged {
-        true if share >= 1.0 => Tone::Good,
-        true => Tone::Bad,
-        false => Tone::Plain,
-    };
+    let tone = if share >= 1.0 { Tone::Good } else { Tone::Bad };
     (format!("{percent:.1}%"), tone)
 }
 
 fn millis(value: Option<f64>) -> Cell {
     match value {
-        None => ("-".to_owned(), Tone::Faint),
+        None => none(),
         Some(v) if v < 100.0 => (format!("{v:.1}"), Tone::Plain),
         Some(v) => (format!("{v:.0}"), Tone::Plain),
     }

@@ -25,6 +25,8 @@ pub(super) struct Counts {
     pub(super) requests: f64,
     /// Status below 400.
     pub(super) successes: f64,
+    /// Those that were none, by status; by flags where there was no status.
+    failures: BTreeMap<String, f64>,
     pub(super) mtls: f64,
     /// Upper bound in milliseconds, and how many did not exceed it.
     buckets: BTreeMap<Bound, f64>,
@@ -58,6 +60,9 @@ impl Counts {
     pub(super) fn add(&mut self, other: &Self) {
         self.requests += other.requests;
         self.successes += other.successes;
+        for (code, n) in &other.failures {
+            *self.failures.entry(code.clone()).or_default() += n;
+        }
         self.mtls += other.mtls;
         for (bound, n) in &other.buckets {
             *self.buckets.entry(*bound).or_default() += n;
@@ -71,10 +76,19 @@ impl Counts {
         }
         self.requests -= before.requests;
         self.successes -= before.successes;
+        for (code, n) in &before.failures {
+            *self.failures.entry(code.clone()).or_default() -= n;
+        }
         self.mtls -= before.mtls;
         for (bound, n) in &before.buckets {
             *self.buckets.entry(*bound).or_default() -= n;
         }
+    }
+
+    /// How most of those ended that failed.
+    pub(super) fn failure(&self) -> Option<&str> {
+        let failed = self.failures.iter().filter(|(_, n)| **n > 0.0);
+        failed.max_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(code, _)| code.as_str())
     }
 
     /// The value that this share does not exceed, as Prometheus estimates it: evenly spread in a bucket.
@@ -152,6 +166,14 @@ impl Scrape {
             counts.requests += value;
             if label("response_code").parse().is_ok_and(|code: u16| (100..400).contains(&code)) {
                 counts.successes += value;
+            } else {
+                let code = match label("response_code") {
+                    "" | "0" => label("response_flags"),
+                    code => code,
+                };
+                // A word is a cell of the table.
+                let code = code.split_whitespace().next().unwrap_or("?");
+                *counts.failures.entry(code.to_owned()).or_default() += value;
             }
             if label("connection_security_policy") == "mutual_tls" {
                 counts.mtls += value;

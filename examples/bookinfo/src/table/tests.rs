@@ -39,9 +39,9 @@ fn the_table_shows_what_happened_in_the_window() {
     let rows = window.rows();
     assert_eq!(
         render(&rows, Style::Plain),
-        "SERVICE  VERSION  RATE/s  SUCCESS  P50(ms)  P99(ms)    mTLS  SHARE\n\
-         reviews  v1         45.0   100.0%      7.5      9.9  100.0%  90.0%\n\
-         reviews  v2          5.0   100.0%      7.8     2350  100.0%  10.0%\n"
+        "SERVICE  VERSION  RATE/s  SUCCESS  CODE  P50(ms)  P99(ms)    mTLS  SHARE\n\
+         reviews  v1         45.0   100.0%     -      7.5      9.9  100.0%  90.0%\n\
+         reviews  v2          5.0   100.0%     -      7.8     2350  100.0%  10.0%\n"
     );
 }
 
@@ -93,6 +93,7 @@ fn colours_mark_what_is_not_as_it_should_be() {
         requests: 2000.0,
         rate: 10.0,
         success: Some(0.9999),
+        failure: Some("503".into()),
         p50: Some(1.25),
         p99: None,
         mtls: Some(1.0),
@@ -115,6 +116,58 @@ fn failures_plain_text_and_denials_are_seen() {
     window.push(t0 + Duration::from_secs(1), scrapes(&[("a", text.to_owned())]));
     let rows = window.rows();
     assert_eq!((rows[0].success, rows[0].mtls, rows[0].p50), (Some(0.0), Some(0.0), None));
+    assert_eq!(rows[0].failure.as_deref(), Some("403"));
+}
+
+#[test]
+fn the_code_is_that_of_most_failures_in_the_window_or_their_flags_where_there_is_none() {
+    let text = |codes: &[(&str, &str, u32)]| -> String {
+        let line = |(code, flags, n): &(&str, &str, u32)| {
+            format!(
+                "istio_requests_total{{reporter=\"destination\",destination_canonical_service=\"details\",\
+                 destination_canonical_revision=\"v1\",response_code=\"{code}\",response_flags=\"{flags}\"}} {n}\n"
+            )
+        };
+        codes.iter().map(line).collect()
+    };
+    let mut window = Window::new(Duration::from_secs(9));
+    let t0 = Instant::now();
+    let mut after = |seconds, codes: &[(&str, &str, u32)]| {
+        window.push(t0 + Duration::from_secs(seconds), scrapes(&[("a", text(codes))]));
+        window.rows()[0].failure.clone()
+    };
+    assert_eq!(after(0, &[("403", "-", 900), ("200", "-", 5)]), None);
+    assert_eq!(after(1, &[("403", "-", 900), ("200", "-", 9)]), None, "what was before does not count");
+    assert_eq!(after(2, &[("403", "-", 901), ("503", "UF", 2), ("200", "-", 9)]).as_deref(), Some("503"));
+    assert_eq!(after(3, &[("403", "-", 901), ("503", "UF", 2), ("0", "DC", 4)]).as_deref(), Some("DC"));
+}
+
+#[test]
+fn the_shares_of_one_service_are_rounded_and_add_up() {
+    let row = |service: &str, share| Row {
+        service: service.into(),
+        version: "v1".into(),
+        requests: 1.0,
+        rate: 1.0,
+        success: None,
+        failure: None,
+        p50: None,
+        p99: None,
+        mtls: None,
+        share,
+    };
+    let shown = |shares: &[(&str, Option<f64>)]| -> Vec<String> {
+        let rows: Vec<Row> = shares.iter().map(|(service, share)| row(service, *share)).collect();
+        let text = render(&rows, Style::Plain);
+        text.lines().skip(1).filter_map(|line| Some(line.split_whitespace().last()?.to_owned())).collect()
+    };
+    let third = Some(1.0 / 3.0);
+    let (most, least) = (Some(0.8999), Some(0.1001));
+    assert_eq!(
+        shown(&[("a", most), ("a", least), ("b", third), ("b", third), ("b", third), ("c", None)]),
+        ["90.0%", "10.0%", "33.4%", "33.3%", "33.3%", "-"]
+    );
+    assert_eq!(shown(&[("a", Some(0.9)), ("a", Some(0.1)), ("a", Some(0.0))]), ["90.0%", "10.0%", "0.0%"]);
 }
 
 #[test]
