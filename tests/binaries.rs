@@ -112,8 +112,16 @@ async fn analyze_tells_what_does_not_fit_together_and_fails_from_the_threshold_o
 kind: VirtualService
 metadata: {name: reviews, namespace: shop}
 spec:
-  hosts: [reviews]
-  http: [{route: [{destination: {host: nobody}}]}]
+  gateways: [edge]
+  hosts: [b.example.com]
+  http: [{directResponse: {status: 200}}]
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: shop}
+spec:
+  selector: {istio: ingressgateway}
+  servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: [a.example.com]}]
 ---
 apiVersion: policy/v1
 kind: PodDisruptionBudget
@@ -124,18 +132,18 @@ spec: {minAvailable: 1}
     let path = folder.path().to_string_lossy().into_owned();
     let (code, _, error) = exit_code("meshctl", &["validate", &path]).await;
     assert_eq!(code, Some(0), "each by itself is right: {error}");
-    assert!(!error.contains("IST0101"), "{error}");
+    assert!(!error.contains("IST0132"), "{error}");
 
     let (code, _, error) = exit_code("meshctl", &["analyze", &path]).await;
     assert_eq!(code, Some(0), "a warning is below the threshold: {error}");
-    for part in ["warning[IST0101]", "routes.yaml:6:40", "info[MESH0004]", "0 errors, 1 warning, 1 note"] {
+    for part in ["warning[IST0132]", "routes.yaml:5:14", "info[MESH0004]", "0 errors, 1 warning, 1 note"] {
         assert!(error.contains(part), "{part:?} in:\n{error}");
     }
     assert!(!error.contains('\x1b'), "no colours but on a terminal: {error:?}");
     let (code, ..) = exit_code("meshctl", &["analyze", "--failure-threshold", "warning", &path]).await;
     assert_eq!(code, Some(1));
 
-    let silence = ["analyze", "--failure-threshold", "warning", "-S", "IST0101=VirtualService *.shop", &path];
+    let silence = ["analyze", "--failure-threshold", "warning", "-S", "IST0132=VirtualService *.shop", &path];
     let (code, _, error) = exit_code("meshctl", &silence).await;
     assert_eq!(code, Some(0), "{error}");
     assert!(error.contains("(1 suppressed)"), "{error}");
@@ -144,7 +152,11 @@ spec: {minAvailable: 1}
     let findings: serde_json::Value = serde_json::from_str(&out).expect("JSON on standard output");
     assert_eq!((code, findings.as_array().map(Vec::len)), (Some(0), Some(1)), "{findings}");
     assert_eq!(findings[0]["resource"]["namespace"], "shop", "{findings}");
-    let (code, _, error) = exit_code("meshctl", &["analyze", "-S", "IST0101", &path]).await;
+    let (_, out, _) = exit_code("meshctl", &["analyze", "--output", "sarif", &path]).await;
+    let sarif: serde_json::Value = serde_json::from_str(&out).expect("SARIF on standard output");
+    let result = &sarif["runs"][0]["results"][0];
+    assert_eq!((&sarif["version"], &result["ruleId"]), (&"2.1.0".into(), &"IST0132".into()), "{sarif}");
+    let (code, _, error) = exit_code("meshctl", &["analyze", "-S", "IST0132", &path]).await;
     assert_eq!(code, Some(2), "{error}");
     assert!(error.contains("CODE=RESOURCE"), "it says how one is written: {error}");
     let (_, _, error) = exit_code("meshctl", &["analyze", "--color", "always", &path]).await;

@@ -52,7 +52,10 @@ pub(crate) fn places(mesh: &Mesh, config: &Path, state: &Path) -> String {
         lines.push(("product page", format!("http://{gateway}/productpage")));
     }
     lines.push(("configuration", format!("{}   edit it, and watch", config.display())));
-    lines.push(("control plane", format!("http://{}", mesh.control_plane().grpc_addr())));
+    lines.push(("control plane", format!("{}   xDS and CA, gRPC", mesh.control_plane().grpc_addr())));
+    if let Some(tls) = mesh.control_plane().grpc_tls_addr() {
+        lines.push(("", format!("{tls}   xDS and CA, gRPC over TLS")));
+    }
     if let Some(pages) = mesh.control_plane().http_addr() {
         lines.push(("", format!("http://{pages}   /debug/syncz, /debug/findings, /metrics")));
     }

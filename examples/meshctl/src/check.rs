@@ -42,8 +42,10 @@ pub(crate) struct CheckArgs {
 enum Output {
     /// As a compiler prints them, with the line and a caret.
     Text,
-    /// A list of {code, level, resource, path, file, line, column, message, help}.
+    /// A list of {code, level, resource, path, file, line, column, message, help, notes}.
     Json,
+    /// SARIF 2.1.0, for code hosts and editors.
+    Sarif,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -81,6 +83,7 @@ pub(crate) fn run(args: &CheckArgs, more: fn(&World) -> Findings) -> ExitCode {
             verdict
         }
         Output::Json => stdout::print(&diagnostic::json(&all).to_string(), verdict),
+        Output::Sarif => stdout::print(&diagnostic::sarif(&all).to_string(), verdict),
     }
 }
 
