@@ -195,7 +195,7 @@ fn one(status: &Status) -> Value {
     })
 }
 
-/// The `status` of a resource as Istio's `IstioStatus` has it; see [`json`].
+/// The `status` of a resource as Istio's `IstioStatus` has it; see [`json()`].
 pub fn as_istio(status: &Status) -> Value {
     let messages: Vec<Value> = status
         .findings
