@@ -127,7 +127,7 @@ fn a_proxy_that_nobody_declared_is_noted_by_its_name_as_it_has_no_place() {
 fn the_sidecar_that_is_proposed_is_right_and_leaves_nothing_to_say() {
     let pod = |ip: &str| {
         format!(
-            "apiVersion: v1\nkind: Pod\nmetadata: {{name: cart, namespace: shop, labels: {{{MTLS}, pod-template-hash: x, controller-revision-hash: y}}}}\nstatus: {{podIP: '{ip}'}}\n"
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: cart, namespace: shop, labels: {{{MTLS}, pod-template-hash: x, controller-revision-hash: z}}}}\nstatus: {{podIP: '{ip}'}}\n"
         )
     };
     for ip in ["127.1.0.7", "127.0.0.1", "10.1.2.3", "fd00::7", ""] {
