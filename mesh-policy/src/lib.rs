@@ -20,6 +20,7 @@ pub mod grpc;
 mod metrics;
 pub mod random;
 pub mod rejection;
+pub mod spec;
 
 #[cfg(feature = "authz")]
 pub mod authz;
@@ -42,6 +43,7 @@ pub use budget::RetryBudget;
 pub use failure::{Classify, Failure, FailureKind};
 pub use random::Random;
 pub use rejection::{Reject, Rejection, add_flag, find, flags_of};
+pub use spec::SpecError;
 
 /// The error that layers share: whatever went wrong below, or an error of the layer itself.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
