@@ -30,6 +30,8 @@ pub mod breaker;
 pub mod fault;
 #[cfg(feature = "outlier")]
 pub mod outlier;
+#[cfg(feature = "rescue")]
+pub mod rescue;
 #[cfg(feature = "retry")]
 pub mod retry;
 #[cfg(feature = "timeout")]
