@@ -85,6 +85,43 @@ spec:
 }
 
 #[tokio::test]
+async fn a_patch_that_envoy_could_not_read_is_refused_and_what_only_a_newer_one_may_know_is_warned_of() {
+    let folder = Folder::empty();
+    let patch = |value: &str| {
+        format!(
+            "apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata:
+  name: slow
+spec:
+  configPatches:
+    - applyTo: CLUSTER
+      patch:
+        operation: MERGE
+        value:
+          {value}
+"
+        )
+    };
+    folder.write("slow.yaml", &patch("connect_timeout: 5"));
+    let path = folder.file("slow.yaml").display().to_string();
+    for command in ["validate", "analyze"] {
+        let (code, _, error) = exit_code("meshctl", &[command, &path]).await;
+        assert_eq!(code, Some(1), "{error}");
+        for part in ["error[IST0106]", "patch.value.connect_timeout", "slow.yaml:11:28", "5s for seconds"] {
+            assert!(error.contains(part), "{command}: {part:?} in:\n{error}");
+        }
+    }
+    folder.write("slow.yaml", &patch("connectTimout: 5s"));
+    let (code, _, error) = exit_code("meshctl", &["validate", &path]).await;
+    assert_eq!(code, Some(0), "{error}");
+    assert!(
+        error.contains("warning[IST0133]") && error.contains("did you mean `connectTimeout`?"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
 async fn a_token_that_is_not_there_or_empty_is_a_mistake_at_start() {
     let folder = Folder::empty();
     folder.write("empty.token", "\n");

@@ -61,6 +61,21 @@ impl Span {
     }
 }
 
+/// `did you mean …?` with the name that is most like what is written, if one is.
+///
+/// ```
+/// # use mesh_core::diagnostic::did_you_mean;
+/// let known = ["hosts", "http", "gateways"];
+/// assert_eq!(did_you_mean("host", known).as_deref(), Some("did you mean `hosts`?"));
+/// assert_eq!(did_you_mean("timeout", known), None);
+/// ```
+pub fn did_you_mean<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let written = written.to_lowercase();
+    let nearness = |name: &str| strsim::jaro_winkler(&written, &name.to_lowercase());
+    let best = known.into_iter().map(|name| (nearness(name), name)).max_by(|a, b| a.0.total_cmp(&b.0))?;
+    (best.0 > 0.8).then(|| format!("did you mean `{}`?", best.1))
+}
+
 /// One finding.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {

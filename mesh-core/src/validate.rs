@@ -38,6 +38,10 @@ use crate::api::AnyResource;
 use crate::diagnostic::Findings;
 use report::Report;
 
+/// Looks at one resource by itself, as [`check`] does. A source takes more of them than this crate has, for
+/// what needs more knowledge than it holds, such as Envoy's schema.
+pub type Check = fn(&AnyResource) -> Findings;
+
 /// Checks one resource. A finding of level error refuses it.
 pub fn check(resource: &AnyResource) -> Findings {
     let mut report = Report::new(resource.meta(), resource.source());

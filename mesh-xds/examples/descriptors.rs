@@ -1,11 +1,12 @@
-//! Makes `src/json/descriptors.bin` anew, from the descriptors that envoy-types brings along:
+//! Makes `src/json/descriptors.bin` and `src/envoy_filter/descriptors.bin` anew, from the descriptors that
+//! envoy-types brings along:
 //!
 //! ```text
 //! cargo run -p mesh-xds --example descriptors
 //! ```
 //!
-//! To be run after envoy-types changed its version. Kept are the files that our resources and a bootstrap
-//! file need, without comments and annotations: a tenth of the whole.
+//! To be run after envoy-types changed its version. The first keeps the files that our resources and a bootstrap
+//! file need, the second those of all of Envoy's configuration; both without comments and annotations.
 
 use prost_reflect::prost::Message;
 use prost_reflect::prost_types::{FileDescriptorProto, FileDescriptorSet};
@@ -48,6 +49,9 @@ const ROOTS: [&str; 30] = [
     "envoy/extensions/upstreams/http/v3/http_protocol_options.proto",
 ];
 
+/// Folders of which a patch may name any message.
+const CONFIGURATION: [&str; 4] = ["envoy/config/", "envoy/extensions/", "google/protobuf/", "xds/"];
+
 /// Files that only define options on fields and messages. The options themselves are lost in reading, since
 /// nothing here knows them.
 const ANNOTATIONS: [&str; 5] =
@@ -56,8 +60,18 @@ const ANNOTATIONS: [&str; 5] =
 fn main() -> Result<(), Box<dyn Error>> {
     let all = std::fs::read(source()?.join("src/generated/types.bin"))?;
     let all = FileDescriptorSet::decode(&*all)?;
-    let trimmed = trim(all)?.encode_to_vec();
-    let out = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/json/descriptors.bin");
+    let names = all.file.iter().map(FileDescriptorProto::name);
+    let is_annotation = |name: &str| ANNOTATIONS.iter().any(|prefix| name.starts_with(prefix));
+    let is_configuration = |name: &str| CONFIGURATION.iter().any(|prefix| name.starts_with(prefix));
+    let configuration: Vec<String> =
+        names.filter(|n| is_configuration(n) && !is_annotation(n)).map(str::to_owned).collect();
+    write(&all, &ROOTS, "src/json/descriptors.bin")?;
+    write(&all, &configuration, "src/envoy_filter/descriptors.bin")
+}
+
+fn write(all: &FileDescriptorSet, roots: &[impl AsRef<str>], to: &str) -> Result<(), Box<dyn Error>> {
+    let trimmed = trim(all.clone(), roots)?.encode_to_vec();
+    let out = Path::new(env!("CARGO_MANIFEST_DIR")).join(to);
     std::fs::write(&out, &trimmed)?;
     println!("{}: {} bytes", out.display(), trimmed.len());
     Ok(())
@@ -78,13 +92,13 @@ fn source() -> Result<PathBuf, Box<dyn Error>> {
     Ok(Path::new(manifest).parent().ok_or("a manifest is in a folder")?.to_owned())
 }
 
-fn trim(all: FileDescriptorSet) -> Result<FileDescriptorSet, Box<dyn Error>> {
+fn trim(all: FileDescriptorSet, roots: &[impl AsRef<str>]) -> Result<FileDescriptorSet, Box<dyn Error>> {
     let mut files: BTreeMap<String, FileDescriptorProto> =
         all.file.into_iter().map(|file| (file.name().to_owned(), file)).collect();
     for file in files.values_mut() {
         drop_annotations(file);
     }
-    let mut wanted: Vec<&str> = ROOTS.to_vec();
+    let mut wanted: Vec<&str> = roots.iter().map(AsRef::as_ref).collect();
     let mut kept = BTreeSet::new();
     while let Some(name) = wanted.pop() {
         if kept.insert(name) {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Snapshot ──encode──▶ protobuf ──[json]──▶ /config_dump, /debug/configz
-//! bootstrap file, EnvoyFilter ──[json]──▶ protobuf
+//! bootstrap file ──[json]──▶ protobuf
 //! ```
 //!
 //! The canonical JSON of protobuf with the fields' own names (`route_config_name`), as Envoy prints it. What
@@ -54,7 +54,7 @@ fn descriptor(name: &str) -> Result<MessageDescriptor, JsonError> {
 }
 
 /// The name of a type in a URL such as `type.googleapis.com/envoy.config.cluster.v3.Cluster`.
-fn type_of(url: &str) -> &str {
+pub(crate) fn type_of(url: &str) -> &str {
     url.rsplit_once('/').map_or(url, |(_, name)| name)
 }
 

@@ -4,6 +4,8 @@
 pub mod client;
 pub mod convert;
 #[cfg(feature = "json")]
+pub mod envoy_filter;
+#[cfg(feature = "json")]
 pub mod json;
 pub mod node;
 mod resource_type;

@@ -22,7 +22,7 @@ pub use findings::{Findings, healed};
 use mesh_ca::{Authority, StateErrorKind, TokenIssuer};
 use mesh_cli::http::HttpServer;
 use mesh_core::identity::TrustDomain;
-use mesh_core::source::FolderSource;
+use mesh_core::source::{FolderSource, folder};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -115,7 +115,9 @@ impl ControlPlane {
         if !options.config.is_dir() {
             return Err(StartError::Config(options.config));
         }
-        let source = FolderSource::open(&options.config).await;
+        let reading =
+            folder::Options { checks: mesh_xds::envoy_filter::CHECKS, ..folder::Options::default() };
+        let source = FolderSource::open_with(&options.config, reading).await;
         let trust_domain = trust_domain(&source)?;
         let (authority, tokens) = keys(&options, &trust_domain)?;
         let mut tasks = JoinSet::new();
@@ -247,4 +249,39 @@ fn keys(
     let authority = Authority::in_memory(trust_domain.clone()).map_err(|e| state(e.into()))?;
     let tokens = TokenIssuer::in_memory().map_err(|e| state(e.into()))?;
     Ok((Arc::new(authority), Arc::new(tokens)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_patch_that_envoy_could_not_read_is_a_finding() {
+        let config = tempfile::tempdir().expect("a folder");
+        let filter = "apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: {name: slow}
+spec:
+  configPatches:
+    - applyTo: CLUSTER
+      patch: {operation: MERGE, value: {connect_timeout: 5}}
+";
+        std::fs::write(config.path().join("slow.yaml"), filter).expect("a file");
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let options = Options {
+            config: config.path().to_owned(),
+            state: None,
+            grpc: any,
+            grpc_tls: None,
+            http: None,
+            print_findings: false,
+        };
+        let mut control_plane = ControlPlane::start(options).await.expect("a control plane");
+        while control_plane.findings().errors() == 0 {
+            tokio::task::yield_now().await;
+        }
+        let said = control_plane.findings().json();
+        assert!(said.contains("spec.configPatches[0].patch.value.connect_timeout"), "{said}");
+        control_plane.stop().await;
+    }
 }

@@ -6,8 +6,9 @@ use crate::stdout;
 use clap::ValueEnum;
 use mesh_core::api::Meta;
 use mesh_core::diagnostic::{self, Color, Finding, Findings, Level};
-use mesh_core::source;
+use mesh_core::source::{self, folder::Options};
 use mesh_core::world::World;
+use mesh_xds::envoy_filter::CHECKS;
 use std::collections::HashSet;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -65,7 +66,8 @@ enum When {
 
 /// Reads the files, adds what `more` has to say about the World that they make, and prints what counts.
 pub(crate) fn run(args: &CheckArgs, more: fn(&World) -> Findings) -> ExitCode {
-    let loaded = source::load(&args.paths, args.recursive);
+    let options = Options { recursive: args.recursive, checks: CHECKS, ..Options::default() };
+    let loaded = source::load_with(&args.paths, options);
     let checked = loaded.world.len() + refused(&loaded.findings, &loaded.world);
     let mut all = loaded.findings.to_vec();
     all.extend(more(&loaded.world));

@@ -20,6 +20,7 @@ mod watch;
 
 use crate::diagnostic::Findings;
 use crate::source::{Loaded, Statuses};
+use crate::validate::Check;
 use crate::watch::Watch;
 use crate::world::World;
 use state::LastGood;
@@ -27,11 +28,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use walk::Reading;
 
-/// How a folder is watched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a folder is read and watched.
+#[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// Folders inside of the folder are read, too.
     pub recursive: bool,
+    /// What each resource is asked beside [`validate::check`](crate::validate::check), whose findings count
+    /// alike: an error refuses the resource.
+    pub checks: &'static [Check],
     /// A change is read when nothing has changed for so long.
     pub quiet: Duration,
     /// Or after so long, if something changes all the time.
@@ -47,6 +51,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             recursive: true,
+            checks: &[],
             quiet: Duration::from_millis(100),
             longest: Duration::from_millis(800),
             settle: Duration::from_millis(150),
@@ -107,11 +112,16 @@ impl FolderSource {
 
 /// Reads files and folders once. There is no last good version: what has errors is left out.
 pub fn load<P: AsRef<Path>>(paths: &[P], recursive: bool) -> Loaded {
+    load_with(paths, Options { recursive, ..Options::default() })
+}
+
+/// The same with options; nothing is watched.
+pub fn load_with<P: AsRef<Path>>(paths: &[P], options: Options) -> Loaded {
     let mut reading = Reading::default();
     for path in paths {
-        reading.add(path.as_ref(), recursive, None);
+        reading.add(path.as_ref(), options.recursive, None);
     }
-    let mut state = LastGood::default();
+    let mut state = LastGood::new(options.checks);
     let candidate = state.prepare(reading);
     state.commit(candidate)
 }

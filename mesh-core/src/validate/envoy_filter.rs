@@ -1,9 +1,10 @@
 //! EnvoyFilter: what is patched, which of them and how must fit together.
 //!
+//! What is patched in is judged by who holds Envoy's schema, mesh-xds, as a further [`Check`](super::Check).
+//!
 //! | Rule | Istio | Here | Why |
 //! |---|---|---|---|
 //! | every EnvoyFilter | warned of, as internals may change | nothing is said | that its patches are not applied is said already |
-//! | a value that is not what Envoy has there | refused; unknown fields warned of | accepted | the crate does not hold Envoy's schema; the control plane that applies a patch checks it |
 //! | a match of another object under LISTENER_FILTER | accepted | refused | as for the other parts of a listener: it matches nothing |
 
 use super::report::Report;
@@ -11,7 +12,6 @@ use crate::api::networking::EnvoyFilter;
 use crate::api::networking::envoy_filter::{
     ApplyTo, ConfigMatch, ConfigPatch, FilterMatch, ListenerMatch, Patch, PatchContext, PatchOperation,
 };
-use serde_json::{Map, Value};
 
 pub(super) fn check(spec: &EnvoyFilter, report: &mut Report<'_>) {
     if let Some(selector) = &spec.workload_selector {
@@ -36,7 +36,7 @@ fn config_patch(one: &ConfigPatch, path: &str, report: &mut Report<'_>) {
         config_match(wanted, one.apply_to, &format!("{path}.match"), report);
     }
     match &one.patch {
-        Some(how) => patch(how, one.apply_to, &format!("{path}.patch"), report),
+        Some(how) => patch(how, &format!("{path}.patch"), report),
         None => report.refuse(path, "`patch` is missing", "write patch with its operation and value"),
     }
 }
@@ -166,60 +166,12 @@ const OLD_NAMES: &[(&str, &str)] = &[
     ("envoy.tcp_proxy", "envoy.filters.network.tcp_proxy"),
 ];
 
-fn patch(how: &Patch, apply_to: ApplyTo, path: &str, report: &mut Report<'_>) {
+fn patch(how: &Patch, path: &str, report: &mut Report<'_>) {
     if how.operation == PatchOperation::Invalid {
         let help = "say what is done, such as MERGE, ADD or INSERT_BEFORE";
         report.refuse(path, "`operation` is missing", help);
     }
-    let Some(value) = &how.value else {
-        if !matches!(how.operation, PatchOperation::Remove | PatchOperation::Invalid) {
-            report.refuse(path, "`value` is missing", "write it; REMOVE alone has none");
-        }
-        return;
-    };
-    let path = format!("{path}.value");
-    types(value, &path, report);
-    let is_filter = matches!(
-        apply_to,
-        ApplyTo::HttpFilter | ApplyTo::NetworkFilter | ApplyTo::ListenerFilter | ApplyTo::ExtensionConfig
-    );
-    let has = |names: &[&str]| names.iter().any(|n| value.contains_key(*n));
-    let puts = !matches!(how.operation, PatchOperation::Merge | PatchOperation::Remove);
-    if is_filter && puts && !has(&["typed_config", "typedConfig", "config_discovery", "configDiscovery"]) {
-        let help = "write typed_config with its @type";
-        report.warn(&path, "a filter by its name alone: Envoy finds filters by their type", help);
+    if how.value.is_none() && !matches!(how.operation, PatchOperation::Remove | PatchOperation::Invalid) {
+        report.refuse(path, "`value` is missing", "write it; REMOVE alone has none");
     }
-}
-
-/// Types of a patch's parts: each is named, and is of the API that proxies speak.
-fn types(value: &Map<String, Value>, path: &str, report: &mut Report<'_>) {
-    for (key, part) in value {
-        let path = format!("{path}.{key}");
-        if matches!(key.as_str(), "typed_config" | "typedConfig")
-            && part.as_object().is_some_and(|fields| !fields.contains_key("@type"))
-        {
-            let help = "write @type, such as type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua";
-            report.refuse(&path, "a configuration without its type", help);
-        }
-        match part {
-            Value::String(name) if matches!(key.as_str(), "@type" | "type_url") && is_of_v2(name) => {
-                let help = "use the type of the v3 API, in which names end in .v3.NAME";
-                report.refuse(&path, format!("`{name}` is of Envoy's v2 API, which is gone"), help);
-            }
-            Value::Object(fields) => types(fields, &path, report),
-            Value::Array(items) => {
-                for (i, item) in items.iter().enumerate() {
-                    if let Value::Object(fields) = item {
-                        types(fields, &format!("{path}[{i}]"), report);
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
-fn is_of_v2(name: &str) -> bool {
-    let name = name.rsplit('/').next().unwrap_or(name);
-    name.starts_with("envoy.config.filter.") || name.contains(".v2.") || name.starts_with("envoy.api.v2")
 }

@@ -5,7 +5,7 @@ use super::tree::Tree;
 use super::{Limits, each_document};
 use crate::api::gateway_api;
 use crate::api::{AnyResource, FieldError, KINDS, KindInfo, Meta, kind_info};
-use crate::diagnostic::{Finding, Level, SourceMap, code};
+use crate::diagnostic::{Finding, Level, SourceMap, code, did_you_mean};
 use crate::world::Key;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -257,12 +257,6 @@ fn known(meta: &Meta, source: &Arc<SourceMap>) -> Result<&'static KindInfo, Refu
     }
     let message = format!("{kind} is a kind that the mesh does not read");
     Err(Box::new(Finding::info(code::UNREAD_KIND, message).about(meta, source, "kind")))
-}
-
-fn did_you_mean<'a>(written: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
-    let nearness = |name: &str| strsim::jaro_winkler(&written.to_lowercase(), &name.to_lowercase());
-    let best = known.map(|name| (nearness(name), name)).max_by(|a, b| a.0.total_cmp(&b.0))?;
-    (best.0 > 0.8).then(|| format!("did you mean `{}`?", best.1))
 }
 
 /// serde's words for what is wrong, in ours.

@@ -3,7 +3,7 @@
 use crate::api::{AnyResource, Meta};
 use crate::diagnostic::{Finding, Findings, Level, SourceMap, code};
 use crate::origin::Place;
-use crate::validate;
+use crate::validate::{self, Check};
 use crate::world::Key;
 use crate::yaml;
 use std::collections::{HashMap, HashSet};
@@ -81,11 +81,17 @@ fn errors(findings: &[Finding]) -> impl Iterator<Item = &Finding> {
 
 impl Claim {
     /// What a document declares; `known` is what was good of this resource before.
-    fn read(outcome: yaml::Outcome, mut findings: Findings, known: Option<&AnyResource>) -> Self {
+    fn read(
+        outcome: yaml::Outcome,
+        checks: &[Check],
+        mut findings: Findings,
+        known: Option<&AnyResource>,
+    ) -> Self {
         let yaml::Outcome { key, meta, source, resource } = outcome;
         let line = source.locate("").map_or(1, |span| span.line);
         let good = resource.filter(|resource| {
-            let found = validate::check(resource);
+            let mut found = validate::check(resource);
+            found.extend(checks.iter().flat_map(|check| check(resource)));
             let good = errors(&found).next().is_none();
             findings.extend(found);
             good
@@ -108,8 +114,8 @@ impl Claim {
 }
 
 impl File {
-    /// Reads a text. What is wrong in it is replaced by what was good before.
-    pub(super) fn read(name: &Arc<str>, text: Arc<str>, before: Option<&Self>) -> Self {
+    /// Reads a text. What is wrong in it, to ourselves or to `checks`, is replaced by what was good before.
+    pub(super) fn read(name: &Arc<str>, text: Arc<str>, checks: &[Check], before: Option<&Self>) -> Self {
         let parsed = yaml::resources(name, &text, &yaml::Limits::default());
         let before = before.map_or(&[][..], |b| &b.claims);
         let mut known: HashMap<&Key, &AnyResource> = HashMap::new();
@@ -126,7 +132,7 @@ impl File {
             };
             let about: Findings = findings.extract_if(.., is_about).collect();
             let known = known.get(&outcome.key).copied();
-            claims.push(Claim::read(outcome, about, known));
+            claims.push(Claim::read(outcome, checks, about, known));
         }
         // What is left speaks of documents that could not be told to be a particular resource.
         for finding in findings.iter_mut().filter(|f| f.level == Level::Error) {

@@ -14,6 +14,7 @@ use crate::diagnostic::{Finding, Findings, Level, code};
 use crate::origin::Place;
 use crate::source::Loaded;
 use crate::source::status::{State, Status, Statuses};
+use crate::validate::Check;
 use crate::world::{Change, Key, World, precedence};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -23,6 +24,8 @@ type Files = BTreeMap<Arc<str>, Arc<File>>;
 /// The files in force.
 #[derive(Debug, Default)]
 pub(super) struct LastGood {
+    /// What is asked of each resource beside our own rules.
+    checks: &'static [Check],
     files: Files,
     /// Which places declare a resource.
     declared: HashMap<Key, Declarations>,
@@ -57,6 +60,11 @@ pub(super) struct Candidate {
 }
 
 impl LastGood {
+    /// Nothing yet.
+    pub(super) fn new(checks: &'static [Check]) -> Self {
+        Self { checks, ..Self::default() }
+    }
+
     /// Works out what a reading means, without putting it into force.
     pub(super) fn prepare(&self, reading: Reading) -> Candidate {
         let mut candidate = Candidate { files: Files::new(), doubts: BTreeMap::new(), changed: false };
@@ -67,7 +75,7 @@ impl LastGood {
                 continue;
             }
             let before = before.map(Arc::as_ref);
-            let next = File::read(&name, file.text, before);
+            let next = File::read(&name, file.text, self.checks, before);
             if next.is_doubtful(before) {
                 candidate.doubts.insert(name.clone(), Some(file.stamp));
             }

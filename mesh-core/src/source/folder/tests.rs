@@ -1,6 +1,6 @@
 use super::*;
 use crate::api::networking::{DestinationRule, VirtualService};
-use crate::diagnostic::{Level, code};
+use crate::diagnostic::{Finding, Level, code};
 use std::fs;
 use std::future::Future;
 use std::os::unix::fs::symlink;
@@ -86,6 +86,33 @@ fn of_a_resource_in_two_places_the_first_file_by_name_wins() {
     assert_eq!(finding.code, code::DUPLICATE);
     assert!(finding.file().unwrap().ends_with("b.yaml"));
     assert!(finding.help.as_deref().unwrap().ends_with("a.yaml:1"), "{:?}", finding.help);
+}
+
+#[test]
+fn what_a_further_check_says_counts_like_our_own_rules() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(
+        dir.path().join("a.yaml"),
+        [route("bad", "v1"), route("odd", "v1"), route("good", "v1")].concat(),
+    )
+    .unwrap();
+    let by_name: &[Check] = &[|resource| {
+        let level = match &*resource.meta().name {
+            "bad" => Level::Error,
+            "odd" => Level::Warning,
+            _ => return Findings::new(),
+        };
+        vec![Finding::new(level, code::SCHEMA, "a name").about(
+            resource.meta(),
+            resource.source(),
+            "metadata.name",
+        )]
+    }];
+    let loaded = load_with(&[dir.path()], Options { checks: by_name, ..Options::default() });
+    assert_eq!((loaded.world.len(), loaded.findings.len()), (2, 2), "{:?}", loaded.findings);
+    let states: Vec<_> = loaded.status.iter().map(|s| (&*s.key.name, s.state.as_str())).collect();
+    let expected = [("bad", "NothingInForce"), ("odd", "AcceptedWithWarnings"), ("good", "Accepted")];
+    assert_eq!(states, expected);
 }
 
 /// One file and the state that has seen it.

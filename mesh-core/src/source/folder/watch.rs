@@ -24,7 +24,7 @@ pub(super) async fn start(path: PathBuf, options: Options) -> FolderSource {
     let folder = Folder {
         path,
         options,
-        state: LastGood::default(),
+        state: LastGood::new(options.checks),
         last: Reading::default(),
         in_force: None,
         world,
