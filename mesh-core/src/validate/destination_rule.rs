@@ -9,7 +9,8 @@
 //! | a Maglev table of one entry | accepts | refuses | 1 is no prime, as Envoy's documents ask |
 //! | localities of one list that overlap | depends on their order | refuses | the same file must get the same verdict |
 //! | `failoverPriority` beside `distribute` | accepts | warns | it has no effect |
-//! | `failover` to a region and labels of zones in `zoneAwareLbSetting` | as in `localityLbSetting` | the same rules | |
+//! | `failover` in `zoneAwareLbSetting` | as in `localityLbSetting` | the same rules | |
+//! | labels of regions and zones in its `failoverPriority` | as in `localityLbSetting`, beside `failover` | refuses in any case | Envoy sorts by them itself |
 //! | certificates under `ISTIO_MUTUAL` | accepts | warns | they have no effect |
 //! | one port twice in `portLevelSettings` | accepts | warns | one of them has no effect |
 //! | `consecutiveGatewayErrors` not below `consecutive5xxErrors` | accepts | warns | it is never reached |

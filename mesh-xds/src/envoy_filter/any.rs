@@ -22,13 +22,11 @@ impl Walk<'_> {
                 return self.refuse(path, "a configuration without its type", help);
             }
         };
-        let mut rest = fields.clone();
-        rest.remove("@type");
         match type_of(url) {
-            "udpa.type.v1.TypedStruct" | "xds.type.v3.TypedStruct" => self.typed_struct(&rest, path),
+            "udpa.type.v1.TypedStruct" | "xds.type.v3.TypedStruct" => self.typed_struct(fields, path),
             name => {
                 if let Some(of) = self.known(url, name, &at) {
-                    self.content(&of, &rest, path);
+                    self.content(&of, fields, path);
                 }
             }
         }
@@ -36,7 +34,7 @@ impl Walk<'_> {
 
     fn content(&mut self, of: &MessageDescriptor, fields: &Map<String, Value>, path: &str) {
         if !has_json_of_its_own(of) {
-            return self.fields(of, fields, path);
+            return self.fields_but(Some("@type"), of, fields, path);
         }
         match fields.get("value") {
             Some(value) => self.message(of, value, &format!("{path}.value")),
@@ -50,7 +48,9 @@ impl Walk<'_> {
     /// A message as JSON, which Envoy reads by itself. Istio passes it on unseen.
     fn typed_struct(&mut self, fields: &Map<String, Value>, path: &str) {
         let field = |names: [&str; 2]| names.into_iter().find_map(|n| Some((n.to_owned(), fields.get(n)?)));
-        for name in fields.keys().filter(|n| !matches!(n.as_str(), "type_url" | "typeUrl" | "value")) {
+        for name in
+            fields.keys().filter(|n| !matches!(n.as_str(), "@type" | "type_url" | "typeUrl" | "value"))
+        {
             let message = format!("unknown field `{name}` in a TypedStruct");
             self.warn_key(&format!("{path}.{name}"), message, "the fields here are type_url, value");
         }
@@ -124,11 +124,7 @@ impl Walk<'_> {
     }
 }
 
+/// Filters had a package of their own before v3.
 fn is_of_v2(name: &str) -> bool {
-    name.contains(".v2.") || name.starts_with("envoy.api.v2") || is_of_old_filters(name)
-}
-
-/// Filters had packages of their own before v3, some of them without a version's number.
-fn is_of_old_filters(name: &str) -> bool {
-    name.starts_with("envoy.config.filter.")
+    name.starts_with("envoy.") && (name.contains(".v2.") || name.starts_with("envoy.config.filter."))
 }

@@ -103,6 +103,19 @@ fn an_any_holds_the_message_of_its_type_or_the_value_of_one_that_json_has_a_form
 }
 
 #[test]
+fn a_type_of_somebody_elses_second_version_is_unknown_and_not_envoys_old_one() {
+    let with = |name: &str| {
+        let typed_config = json!({ "@type": format!("type.googleapis.com/{name}") });
+        let value = json!({ "name": "a", "typed_config": typed_config });
+        check(&filter(ApplyTo::HttpFilter, PatchOperation::Add, value))[0].level
+    };
+    assert_eq!(with("example.shop.v2.Audit"), Level::Warning);
+    for old in ["envoy.api.v2.Cluster", "envoy.config.filter.http.jwt_authn.v2alpha.JwtAuthentication"] {
+        assert_eq!(with(old), Level::Error, "{old}");
+    }
+}
+
+#[test]
 fn a_filter_that_comes_by_ecds_needs_no_configuration() {
     let source = json!({ "config_source": { "ads": {} }, "type_urls": ["type.googleapis.com/a.B"] });
     is_fine(ApplyTo::HttpFilter, json!({ "name": "a", "config_discovery": source }));

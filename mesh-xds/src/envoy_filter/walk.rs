@@ -69,7 +69,18 @@ impl<'a> Walk<'a> {
 
     /// A message that has no JSON of its own kind, by its fields.
     pub(super) fn fields(&mut self, of: &MessageDescriptor, fields: &Map<String, Value>, path: &str) {
-        for (name, value) in fields {
+        self.fields_but(None, of, fields, path);
+    }
+
+    /// The same where one name is not that of a field.
+    pub(super) fn fields_but(
+        &mut self,
+        left_out: Option<&str>,
+        of: &MessageDescriptor,
+        fields: &Map<String, Value>,
+        path: &str,
+    ) {
+        for (name, value) in fields.iter().filter(|(name, _)| Some(name.as_str()) != left_out) {
             let path = format!("{path}.{name}");
             let Some(field) = of.get_field_by_name(name).or_else(|| of.get_field_by_json_name(name)) else {
                 self.unknown(of, name, &path);
