@@ -108,6 +108,20 @@ impl fmt::Display for Label {
     }
 }
 
+/// A message may quote what a file says, which may be a megabyte. Bytes.
+const LONGEST_MESSAGE: usize = 1000;
+
+/// The message without the middle of what nobody would read.
+fn brief(message: String) -> String {
+    if message.len() <= LONGEST_MESSAGE {
+        return message;
+    }
+    let (head, tail) = (LONGEST_MESSAGE / 2, message.len() - LONGEST_MESSAGE / 4);
+    let head = (0..=head).rev().find_map(|at| message.get(..at)).unwrap_or_default();
+    let tail = (tail..message.len()).find_map(|at| message.get(at..)).unwrap_or_default();
+    format!("{head} … {tail}")
+}
+
 /// What there is to say about one configuration.
 pub type Findings = Vec<Finding>;
 
@@ -117,7 +131,7 @@ impl Finding {
         Self {
             level,
             code,
-            message: message.into(),
+            message: brief(message.into()),
             resource: ResourceKey::default(),
             path: String::new(),
             source: None,
