@@ -208,5 +208,9 @@ fn each_item_of_a_long_list_is_found_where_it_stands() {
 #[test]
 fn a_message_never_repeats_a_megabyte() {
     let finding = Finding::error("IST0106", format!("{:?} is not a host", "ä".repeat(1 << 20)));
-    assert!(finding.message.len() < 1000 && finding.message.ends_with("is not a host"), "{}", finding.message);
+    assert!(
+        finding.message.len() < 1000 && finding.message.ends_with("is not a host"),
+        "{}",
+        finding.message
+    );
 }

@@ -30,7 +30,8 @@ impl HostSet {
     pub(super) fn overlapping(&self, host: &Hostname) -> Option<&Hostname> {
         let covered = || {
             let (text, is_wildcard) = key(host);
-            let below = self.all.range((text.clone(), false)..).take_while(|((t, _), _)| t.starts_with(&text));
+            let below =
+                self.all.range((text.clone(), false)..).take_while(|((t, _), _)| t.starts_with(&text));
             let mut below = below.filter(|((t, wild), _)| *wild || t.len() > text.len());
             if is_wildcard { below.next().map(|(_, host)| host) } else { None }
         };

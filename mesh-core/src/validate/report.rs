@@ -63,9 +63,7 @@ impl<'a> Report<'a> {
     /// A field that is refused, and what would be right.
     pub(super) fn refuse(&mut self, path: &str, message: impl Into<String>, help: impl Into<String>) {
         let (meta, source) = (self.meta, self.source);
-        self.add(Level::Error, || {
-            Finding::error(code::SCHEMA, message).about(meta, source, path).help(help)
-        });
+        self.add(Level::Error, || Finding::error(code::SCHEMA, message).about(meta, source, path).help(help));
     }
 
     /// As [`refuse`](Self::refuse), where the name of the field is wrong rather than its value.

@@ -142,7 +142,10 @@ fn what_kubernetes_takes_of_a_service_is_fine() {
 #[test]
 fn of_many_wrong_items_the_first_are_told_and_the_rest_counted() {
     let hosts = "'a_', ".repeat(5_000);
-    let all = about("VirtualService", &format!("{{hosts: [{hosts}], http: [{{route: [{{destination: {{host: a}}}}]}}]}}"));
+    let all = about(
+        "VirtualService",
+        &format!("{{hosts: [{hosts}], http: [{{route: [{{destination: {{host: a}}}}]}}]}}"),
+    );
     assert_eq!(all.len(), 101);
     assert_eq!(all[100], ": 4900 more errors in this resource");
 }

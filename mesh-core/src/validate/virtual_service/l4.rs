@@ -41,13 +41,7 @@ pub(super) fn tcp(spec: &VirtualService, report: &mut Report<'_>) {
     }
 }
 
-fn sni_hosts(
-    wanted: &TlsMatch,
-    spec: &VirtualService,
-    hosts: &HostSet,
-    path: &str,
-    report: &mut Report<'_>,
-) {
+fn sni_hosts(wanted: &TlsMatch, spec: &VirtualService, hosts: &HostSet, path: &str, report: &mut Report<'_>) {
     if wanted.sni_hosts.is_empty() {
         report.refuse(path, "a TLS match without a server name", "write sniHosts");
     }
