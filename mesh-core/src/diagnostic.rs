@@ -70,6 +70,10 @@ impl Span {
 /// assert_eq!(did_you_mean("timeout", known), None);
 /// ```
 pub fn did_you_mean<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    // No name is so long, and to compare costs the product of both lengths.
+    if written.len() > 100 {
+        return None;
+    }
     let written = written.to_lowercase();
     let nearness = |name: &str| strsim::jaro_winkler(&written, &name.to_lowercase());
     let best = known.into_iter().map(|name| (nearness(name), name)).max_by(|a, b| a.0.total_cmp(&b.0))?;
@@ -123,6 +127,20 @@ impl fmt::Display for Label {
     }
 }
 
+/// A message may quote what a file says, which may be a megabyte. Bytes.
+const LONGEST_MESSAGE: usize = 1000;
+
+/// The message without the middle of what nobody would read.
+fn brief(message: String) -> String {
+    if message.len() <= LONGEST_MESSAGE {
+        return message;
+    }
+    let (head, tail) = (LONGEST_MESSAGE / 2, message.len() - LONGEST_MESSAGE / 4);
+    let head = (0..=head).rev().find_map(|at| message.get(..at)).unwrap_or_default();
+    let tail = (tail..message.len()).find_map(|at| message.get(at..)).unwrap_or_default();
+    format!("{head} … {tail}")
+}
+
 /// What there is to say about one configuration.
 pub type Findings = Vec<Finding>;
 
@@ -132,7 +150,7 @@ impl Finding {
         Self {
             level,
             code,
-            message: message.into(),
+            message: brief(message.into()),
             resource: ResourceKey::default(),
             path: String::new(),
             source: None,

@@ -4,12 +4,11 @@ mod suppress;
 
 use crate::stdout;
 use clap::ValueEnum;
-use mesh_core::api::Meta;
-use mesh_core::diagnostic::{self, Color, Finding, Findings, Level};
+use mesh_core::diagnostic::{self, Color, Finding, Findings, Level, ResourceKey};
 use mesh_core::source::{self, folder::Options};
 use mesh_core::world::World;
 use mesh_xds::envoy_filter::CHECKS;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -91,21 +90,26 @@ pub(crate) fn run(args: &CheckArgs, more: fn(&World) -> Findings) -> ExitCode {
 
 /// How many documents are not in the World since there are errors in them.
 fn refused(findings: &[Finding], world: &World) -> usize {
-    let in_world = |f: &Finding| {
-        let key = &f.resource;
-        let same =
-            |m: &Meta| (&*m.kind, &*m.namespace, &*m.name) == (&*key.kind, &*key.namespace, &*key.name);
-        world.iter().any(|resource| same(resource.meta()))
-    };
-    let errors = findings.iter().filter(|f| f.level == Level::Error && !in_world(f));
+    let in_world: HashSet<_> = world.iter().map(|resource| ResourceKey::of(resource.meta())).collect();
+    let errors = findings.iter().filter(|f| f.level == Level::Error && !in_world.contains(&f.resource));
+    // Where documents begin, by file: found once, since one file may have thousands of findings.
+    let mut starts: HashMap<_, Vec<usize>> = HashMap::new();
     // A file that cannot be read has no text, and holds no document that anybody knows of.
     let places = errors.filter_map(|f| {
         let source = f.source.as_ref()?;
-        let before = source.text.get(..f.span?.start)?;
-        let document = before.lines().filter(|line| line.starts_with("---")).count();
+        let start = f.span?.start;
+        source.text.get(..start)?;
+        let starts = starts.entry(source.file.clone()).or_insert_with(|| separators(&source.text));
+        let document = starts.partition_point(|separator| *separator < start);
         Some((source.file.clone(), document, f.resource.clone()))
     });
     places.collect::<HashSet<_>>().len()
+}
+
+/// Where the lines stand that part documents.
+fn separators(text: &str) -> Vec<usize> {
+    let first = text.starts_with("---").then_some(0);
+    first.into_iter().chain(text.match_indices("\n---").map(|(at, _)| at + 1)).collect()
 }
 
 /// File and place in it, so that all that there is to say about a file stands together.

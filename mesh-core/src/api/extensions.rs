@@ -253,5 +253,6 @@ pub struct TrafficSelector {
 pub struct PortNumber {
     /// Its number, from 1 to 65535.
     #[serde(deserialize_with = "port_number")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub number: u16,
 }

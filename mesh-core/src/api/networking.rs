@@ -37,5 +37,6 @@ pub struct Port {
     pub name: String,
     /// Port of the endpoints where it is another, 1 to 65535. For ServiceEntry alone.
     #[serde(deserialize_with = "optional_port_number")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub target_port: Option<u16>,
 }

@@ -178,6 +178,7 @@ pub enum StringMatch {
 
 #[derive(Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("maxProperties" = 1)))]
 #[serde(deny_unknown_fields)]
 struct RawStringMatch {
     exact: Option<String>,

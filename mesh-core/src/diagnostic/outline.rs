@@ -14,9 +14,19 @@ use super::Span;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outline {
     bytes: Box<[u8]>,
+    /// Of long lists, in the order of their first items.
+    lists: Box<[LongList]>,
     start: usize,
     line: u32,
 }
+
+/// Where the items of a long list begin in an outline's bytes, so that an item is found without a look at those
+/// before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct LongList(Box<[u32]>);
+
+/// Lists of more items than this are long.
+const LONG: usize = 32;
 
 /// What a path led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +63,10 @@ const NAME_INLINE: u8 = 0b0001_1000;
 pub(crate) struct Writer<'t> {
     text: &'t str,
     reversed: Vec<u8>,
+    /// The ends of nodes whose parents are not yet complete: those of one parent lie together.
+    ends: Vec<usize>,
+    /// The ends of the items of long lists.
+    lists: Vec<Vec<usize>>,
     start: usize,
     line: u32,
 }
@@ -60,7 +74,14 @@ pub(crate) struct Writer<'t> {
 impl<'t> Writer<'t> {
     /// For a document of `text` whose root stands at `root`.
     pub(crate) fn new(text: &'t str, root: Span) -> Self {
-        Self { text, reversed: Vec::new(), start: root.start, line: root.line }
+        Self {
+            text,
+            reversed: Vec::new(),
+            ends: Vec::new(),
+            lists: Vec::new(),
+            start: root.start,
+            line: root.line,
+        }
     }
 
     /// Writes a node. `children` writes those below it, the last one first.
@@ -71,8 +92,12 @@ impl<'t> Writer<'t> {
         shape: Shape,
         children: impl FnOnce(&mut Self),
     ) {
-        let end = self.reversed.len();
+        let (end, first) = (self.reversed.len(), self.ends.len());
         children(self);
+        if shape == Shape::List && self.ends.len() - first > LONG {
+            self.lists.push(self.ends.get(first..).unwrap_or_default().to_vec());
+        }
+        self.ends.truncate(first);
         let mut header = match shape {
             Shape::Scalar => 0,
             Shape::List => 1,
@@ -99,12 +124,19 @@ impl<'t> Writer<'t> {
             self.span(span);
         }
         self.reversed.push(header);
+        self.ends.push(self.reversed.len());
     }
 
     /// The outline, once the root is written.
     pub(crate) fn finish(mut self) -> Outline {
         self.reversed.reverse();
-        Outline { bytes: self.reversed.into(), start: self.start, line: self.line }
+        let whole = self.reversed.len();
+        // Where a node ends backwards it begins forwards; the last item was written first.
+        let begins = |end: &usize| u32::try_from(whole - end).ok();
+        let long = |ends: &Vec<usize>| ends.iter().rev().map(begins).collect::<Option<_>>().map(LongList);
+        let mut lists: Vec<LongList> = self.lists.iter().filter_map(long).collect();
+        lists.sort_unstable_by_key(LongList::first);
+        Outline { bytes: self.reversed.into(), lists: lists.into(), start: self.start, line: self.line }
     }
 
     fn span(&mut self, span: Span) {
@@ -140,6 +172,12 @@ impl<'t> Writer<'t> {
     }
 }
 
+impl LongList {
+    fn first(&self) -> u32 {
+        self.0.first().copied().unwrap_or_default()
+    }
+}
+
 fn unquoted(written: &str) -> Option<&str> {
     let inner = |quote| written.strip_prefix(quote)?.strip_suffix(quote);
     inner('"').or_else(|| inner('\''))
@@ -149,7 +187,7 @@ impl Outline {
     /// The field of a path, or its nearest parent that is written; `None` where there are no fields at all.
     pub(crate) fn find(&self, text: &str, path: &str) -> Option<Place> {
         let mut walk = Walk { outline: self, text, whole: path.len(), best: None };
-        let mut root = Cursor { bytes: &self.bytes };
+        let mut root = Cursor { bytes: &self.bytes, at: 0 };
         let node = walk.outline.node(&mut root, text)?;
         walk.descend(&node, path)?;
         walk.best.map(|(_, place)| place)
@@ -173,13 +211,27 @@ impl Outline {
         }
         let mark = if header & HAS_MARK == 0 { None } else { Some(self.span(cursor)?) };
         let below = match header & SHAPE {
-            0 => &[],
+            0 => Cursor { bytes: &[], at: cursor.at },
             _ => {
                 let length = cursor.number()?;
-                cursor.take(length)?
+                let at = cursor.at;
+                Cursor { bytes: cursor.take(length)?, at }
             }
         };
-        Some(Node { name, mark, is_list: header & SHAPE == 1, below: Cursor { bytes: below } })
+        Some(Node { name, mark, is_list: header & SHAPE == 1, below })
+    }
+
+    /// The item of a list, of which `below` are all.
+    fn item<'o>(&'o self, mut below: Cursor<'o>, index: usize, text: &'o str) -> Option<Node<'o>> {
+        let first = u32::try_from(below.at).ok()?;
+        if let Ok(found) = self.lists.binary_search_by_key(&first, LongList::first) {
+            let at = usize::try_from(*self.lists.get(found)?.0.get(index)?).ok()?;
+            return self.node(&mut Cursor { bytes: self.bytes.get(at..)?, at }, text);
+        }
+        for _ in 0..index {
+            self.node(&mut below, text)?;
+        }
+        self.node(&mut below, text)
     }
 
     fn span(&self, cursor: &mut Cursor<'_>) -> Option<Span> {
@@ -234,18 +286,14 @@ impl<'o> Walk<'o> {
         if rest.is_empty() {
             return Some(());
         }
-        let mut below = node.below;
         if node.is_list {
             let (index, rest) = rest.strip_prefix('[')?.split_once(']')?;
-            let mut skip: usize = index.parse().ok()?;
-            while let Some(child) = self.outline.node(&mut below, self.text) {
-                if skip == 0 {
-                    return self.descend(&child, rest);
-                }
-                skip -= 1;
-            }
-            return Some(());
+            return match self.outline.item(node.below, index.parse().ok()?, self.text) {
+                Some(item) => self.descend(&item, rest),
+                None => Some(()),
+            };
         }
+        let mut below = node.below;
         // Behind an index or a name comes a point; the root's fields have none before them.
         let rest = if at == 0 { rest } else { rest.strip_prefix('.')? };
         while let Some(child) = self.outline.node(&mut below, self.text) {
@@ -264,18 +312,20 @@ impl<'o> Walk<'o> {
 #[derive(Clone, Copy)]
 struct Cursor<'o> {
     bytes: &'o [u8],
+    /// Where they begin in the outline.
+    at: usize,
 }
 
 impl<'o> Cursor<'o> {
     fn byte(&mut self) -> Option<u8> {
         let (first, rest) = self.bytes.split_first()?;
-        self.bytes = rest;
+        (self.bytes, self.at) = (rest, self.at + 1);
         Some(*first)
     }
 
     fn take(&mut self, length: usize) -> Option<&'o [u8]> {
         let (taken, rest) = self.bytes.split_at_checked(length)?;
-        self.bytes = rest;
+        (self.bytes, self.at) = (rest, self.at + length);
         Some(taken)
     }
 

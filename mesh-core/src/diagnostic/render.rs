@@ -95,7 +95,7 @@ fn show<'a>(
 fn about(finding: &Finding) -> String {
     let mut out = String::new();
     if !finding.resource.kind.is_empty() {
-        out.push_str(&finding.resource.to_string());
+        out.push_str(&super::brief(finding.resource.to_string()));
         out.push_str(": ");
     }
     if !finding.path.is_empty() {

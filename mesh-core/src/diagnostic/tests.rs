@@ -187,3 +187,30 @@ fn sarif_has_what_its_schema_requires_and_the_places_of_the_findings() {
     assert_eq!(log["runs"][0]["tool"]["driver"]["rules"].as_array().map(Vec::len), Some(3));
     check_sarif(&sarif(&[]));
 }
+
+#[test]
+fn each_item_of_a_long_list_is_found_where_it_stands() {
+    let items: String = (0..100).map(|i| format!("- {{a: {i}, b: [{}]}}\n", "x, ".repeat(i))).collect();
+    let read = crate::yaml::documents("a.yaml", &format!("list:\n{items}"), &Default::default());
+    let source = &read.documents[0].source;
+    for i in 0..100_u32 {
+        let place = |field: &str| source.locate(&format!("list[{i}]{field}")).map(|s| (s.line, s.column));
+        assert_eq!(place(".a"), Some((i + 2, 7)), "{i}");
+        assert!(source.is_written(&format!("list[{i}].b")), "{i}");
+        let last = format!("list[{i}].b[{}]", i.saturating_sub(1));
+        let column = source.locate(&last).filter(|_| i > 0).map(|s| s.column);
+        let before = u32::try_from(i.to_string().len()).unwrap() + 7 + 6;
+        assert_eq!(column, (i > 0).then(|| before + (i - 1) * 3), "{last}");
+    }
+    assert!(!source.is_written("list[100]") && !source.is_written("list[100].a"));
+}
+
+#[test]
+fn a_message_never_repeats_a_megabyte() {
+    let finding = Finding::error("IST0106", format!("{:?} is not a host", "ä".repeat(1 << 20)));
+    assert!(
+        finding.message.len() < 1000 && finding.message.ends_with("is not a host"),
+        "{}",
+        finding.message
+    );
+}

@@ -4,7 +4,7 @@ use super::names;
 pub(super) use super::names::is_label;
 use crate::api::Meta;
 use crate::api::value::{Percent, Span, StringMatch};
-use crate::diagnostic::{Finding, Findings, SourceMap, code};
+use crate::diagnostic::{Finding, Findings, Level, SourceMap, code};
 use crate::hostname::Hostname;
 use crate::model::matcher::Regex;
 use crate::registry::Protocol;
@@ -19,31 +19,59 @@ pub(super) struct Report<'a> {
     pub(super) meta: &'a Meta,
     pub(super) source: &'a Arc<SourceMap>,
     findings: Findings,
+    errors: usize,
+    warnings: usize,
 }
+
+/// So many errors and so many warnings are told of one resource. Nobody reads more, and each costs a search for its
+/// place: a list of a hundred thousand wrong items must not be the work of minutes.
+const MOST: usize = 100;
 
 impl<'a> Report<'a> {
     pub(super) fn new(meta: &'a Meta, source: &'a Arc<SourceMap>) -> Self {
-        Self { meta, source, findings: Vec::new() }
+        Self { meta, source, findings: Vec::new(), errors: 0, warnings: 0 }
     }
 
-    pub(super) fn into_findings(self) -> Findings {
+    pub(super) fn into_findings(mut self) -> Findings {
+        let more = [(Level::Error, self.errors, "errors"), (Level::Warning, self.warnings, "warnings")];
+        for (level, count, what) in more.into_iter().filter(|(_, count, _)| *count > MOST) {
+            let message = format!("{} more {what} in this resource", count - MOST);
+            let code = if level == Level::Error { code::SCHEMA } else { code::SCHEMA_WARNING };
+            let finding = Finding::new(level, code, message).about(self.meta, self.source, "");
+            self.findings.push(finding.help("mend the others first: many may have the same cause"));
+        }
         self.findings
     }
 
     pub(super) fn push(&mut self, finding: Finding) {
-        self.findings.push(finding);
+        self.add(finding.level, || finding);
+    }
+
+    /// Makes a finding, unless there are too many of its level.
+    fn add(&mut self, level: Level, make: impl FnOnce() -> Finding) {
+        let count = match level {
+            Level::Error => &mut self.errors,
+            Level::Warning => &mut self.warnings,
+            Level::Info => return self.findings.push(make()),
+        };
+        *count += 1;
+        if *count <= MOST {
+            self.findings.push(make());
+        }
     }
 
     /// A field that is refused, and what would be right.
     pub(super) fn refuse(&mut self, path: &str, message: impl Into<String>, help: impl Into<String>) {
-        let finding = Finding::error(code::SCHEMA, message).about(self.meta, self.source, path);
-        self.push(finding.help(help));
+        let (meta, source) = (self.meta, self.source);
+        self.add(Level::Error, || Finding::error(code::SCHEMA, message).about(meta, source, path).help(help));
     }
 
     /// As [`refuse`](Self::refuse), where the name of the field is wrong rather than its value.
     pub(super) fn refuse_key(&mut self, path: &str, message: impl Into<String>, help: impl Into<String>) {
-        let finding = Finding::error(code::SCHEMA, message).about(self.meta, self.source, path);
-        self.push(finding.at_key().help(help));
+        let (meta, source) = (self.meta, self.source);
+        self.add(Level::Error, || {
+            Finding::error(code::SCHEMA, message).about(meta, source, path).at_key().help(help)
+        });
     }
 
     /// As [`warn`](Self::warn), about the field as a whole rather than its value.
@@ -73,7 +101,8 @@ impl<'a> Report<'a> {
         message: impl Into<String>,
         more: impl FnOnce(Finding) -> Finding,
     ) {
-        self.push(more(Finding::warning(code, message).about(self.meta, self.source, path)));
+        let (meta, source) = (self.meta, self.source);
+        self.add(Level::Warning, || more(Finding::warning(code, message).about(meta, source, path)));
     }
 
     /// A field that works, perhaps not as meant.

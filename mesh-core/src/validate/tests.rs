@@ -138,3 +138,22 @@ fn what_kubernetes_takes_of_a_service_is_fine() {
         is_fine("Service", spec);
     }
 }
+
+#[test]
+fn of_many_wrong_items_the_first_are_told_and_the_rest_counted() {
+    let hosts = "'a_', ".repeat(5_000);
+    let all = about(
+        "VirtualService",
+        &format!("{{hosts: [{hosts}], http: [{{route: [{{destination: {{host: a}}}}]}}]}}"),
+    );
+    assert_eq!(all.len(), 101);
+    assert_eq!(all[100], ": 4900 more errors in this resource");
+}
+
+#[test]
+fn warnings_beyond_count_never_hide_an_error() {
+    let rules = "{route: [{destination: {host: a}}]}, ".repeat(200);
+    let all = about("VirtualService", &format!("{{hosts: [a], http: [{rules}], exportTo: ['!']}}"));
+    assert!(all.iter().any(|f| f.starts_with("spec.exportTo[0]: ")), "{all:#?}");
+    assert!(all.contains(&"warning : 99 more warnings in this resource".to_owned()), "{all:#?}");
+}

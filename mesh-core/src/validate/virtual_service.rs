@@ -13,6 +13,7 @@
 //! | a status of 600 | accepts | refuses | Envoy refuses it |
 //! | `rewrite` of a pattern with groups that it does not have | accepts | refuses | Envoy refuses it |
 //! | a body in `bytes` that is not base64 | refuses, as unreadable | refuses | |
+//! | `directResponse.body` of `{}` | accepts | refuses | it was meant to hold something; without a body leave it out |
 //! | shares finer than 0.0001% of mirrors | accepts | refuses | they would be none |
 //! | spaces in `retryOn`, statuses without a name | refuses | accepts | nothing is in doubt |
 //! | a bound of a command in a header, as in `%REQ(X):3%` | refuses | accepts | Envoy knows it |
@@ -29,12 +30,12 @@ mod resilience;
 mod rewrite;
 mod unreachable;
 
+use super::hosts::HostSet;
 use super::names;
 use super::report::{Report, is_label};
 use crate::api::networking::VirtualService;
 use crate::api::networking::virtual_service::{HttpMatch, HttpRoute};
 use crate::api::value::StringMatch;
-use crate::hostname::Hostname;
 use resilience::{inject, retry};
 use rewrite::{cors, direct_response, headers, redirect, rewrite};
 use std::collections::BTreeMap;
@@ -70,7 +71,7 @@ pub(super) fn check(spec: &VirtualService, report: &mut Report<'_>) {
 
 fn hosts(spec: &VirtualService, on_mesh: bool, report: &mut Report<'_>) {
     let by_sni = spec.tls.iter().flat_map(|rule| &rule.r#match).any(|m| !m.sni_hosts.is_empty());
-    let mut known: Vec<Hostname> = Vec::new();
+    let mut known = HostSet::default();
     for (i, text) in spec.hosts.iter().enumerate() {
         let path = format!("spec.hosts[{i}]");
         if text.parse::<IpAddr>().is_ok() {
@@ -86,10 +87,10 @@ fn hosts(spec: &VirtualService, on_mesh: bool, report: &mut Report<'_>) {
             let help = "name the hosts, or bind the VirtualService to a gateway only";
             report.refuse(&path, "host `*` for sidecars", help);
         }
-        if let Some(other) = known.iter().find(|other| other.overlaps(&host)) {
+        if let Some(other) = known.overlapping(&host) {
             report.refuse(&path, format!("`{host}` and `{other}` are the same hosts"), "keep one of them");
         }
-        known.push(host);
+        known.insert(host);
     }
 }
 

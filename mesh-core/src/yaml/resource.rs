@@ -245,7 +245,7 @@ fn known(meta: &Meta, source: &Arc<SourceMap>) -> Result<&'static KindInfo, Refu
     }
     // `apiVersion: networking.istio.io` or a slip in the group would else be dropped in silence.
     let meant = KINDS.iter().find(|k| {
-        let near = group.is_empty() || strsim::damerau_levenshtein(k.group, group) <= 3;
+        let near = group.is_empty() || group.len() < 100 && strsim::damerau_levenshtein(k.group, group) <= 3;
         is_whole(k.group) && k.kind == &**kind && near
     });
     if let Some(KindInfo { group, versions, .. }) = meant {
@@ -281,17 +281,66 @@ pub(super) fn explain(error: FieldError, meta: &Meta, source: &Arc<SourceMap>) -
             .unwrap_or_else(|| format!("the values here are {}", known.join(", ")));
         return about(format!("`{name}` is not a value of this field")).help(help);
     }
-    let finding = about(message.clone());
-    let wants_text = message.ends_with("expected a string");
-    let is = |kind: &str| message.starts_with("invalid type: ") && message.contains(kind);
-    if !wants_text || !(is("integer") || is("floating point") || is("boolean")) {
-        return finding;
+    if let Some(name) = message.strip_prefix("duplicate field ") {
+        // Two spellings of it: the same one twice is refused before.
+        let finding = about(format!("{name} is written twice, in two spellings")).at_key();
+        return finding.help("keep one of them");
+    }
+    let Some((got, wanted)) = message
+        .strip_prefix("invalid type: ")
+        .or_else(|| message.strip_prefix("invalid value: "))
+        .and_then(|rest| rest.rsplit_once(", expected "))
+    else {
+        return about(message);
+    };
+    let (got, wanted) = (in_yaml(got), wish(wanted));
+    let finding = about(format!("{got}, where {wanted} is expected"));
+    let is_scalar = ["integer", "floating point", "boolean"].iter().any(|kind| got.starts_with(kind));
+    if wanted != TEXT || !is_scalar {
+        return finding.help(format!("write {wanted}"));
     }
     let written = finding.span.and_then(|span| source.text.get(span.start..span.end)).unwrap_or_default();
     match written {
         "" | "true" | "false" => finding.help("quote it, so that it is a text"),
         // What surprises: `on` and `017` are no texts to Go.
-        written if is("boolean") => finding.help(format!("quote it: to YAML, `{written}` is a boolean")),
+        written if got.starts_with("boolean") => {
+            finding.help(format!("quote it: to YAML, `{written}` is a boolean"))
+        }
         _ => finding.help("quote it, so that it is a text"),
+    }
+}
+
+const TEXT: &str = "a text";
+
+/// What is there, in YAML's words rather than in those of a program.
+fn in_yaml(got: &str) -> String {
+    match got.split_once(' ') {
+        None if got == "sequence" => "a list".to_owned(),
+        None if got == "map" => "a mapping".to_owned(),
+        None if got == "null" => "nothing".to_owned(),
+        Some(("string", text)) => format!("the text {text}"),
+        _ => got.to_owned(),
+    }
+}
+
+/// What is wanted, in the same words.
+fn wish(wanted: &str) -> String {
+    let whole = |least: &dyn std::fmt::Display, most: &dyn std::fmt::Display| {
+        format!("a whole number from {least} to {most}")
+    };
+    match wanted {
+        "a string" | "string" | "str" => TEXT.to_owned(),
+        "a sequence" => "a list".to_owned(),
+        "a map" => "a mapping".to_owned(),
+        "a boolean" => "true or false".to_owned(),
+        "f64" | "f32" => "a number".to_owned(),
+        "u8" => whole(&u8::MIN, &u8::MAX),
+        "u16" => whole(&u16::MIN, &u16::MAX),
+        "u32" => whole(&u32::MIN, &u32::MAX),
+        "u64" => whole(&u64::MIN, &u64::MAX),
+        "i32" => whole(&i32::MIN, &i32::MAX),
+        "i64" => whole(&i64::MIN, &i64::MAX),
+        wanted if wanted.starts_with("struct ") => "a mapping".to_owned(),
+        wanted => wanted.to_owned(),
     }
 }

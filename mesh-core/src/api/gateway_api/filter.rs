@@ -138,6 +138,7 @@ pub struct HttpRequestRedirectFilter {
     pub path: Option<HttpPathModifier>,
     /// Port of the new location. Default: the scheme's own, or the listener's where no scheme is written.
     #[serde(deserialize_with = "optional_port_number")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub port: Option<u16>,
     /// Status: 301, 302, 303, 307 or 308. Default: 302.
     pub status_code: u16,

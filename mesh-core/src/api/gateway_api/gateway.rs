@@ -39,6 +39,7 @@ pub struct Listener {
     pub hostname: String,
     /// Port, 1 to 65535. Required.
     #[serde(deserialize_with = "port_number")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub port: u16,
     /// `HTTP`, `HTTPS`, `TLS`, `TCP` or `UDP` in any case, or a protocol of the implementation with its domain.
     /// Required.
@@ -216,6 +217,7 @@ pub struct FrontendTlsConfig {
 pub struct TlsPortConfig {
     /// Port, 1 to 65535. Required.
     #[serde(deserialize_with = "port_number")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub port: u16,
     /// Its settings. Required.
     pub tls: Option<TlsConfig>,

@@ -179,6 +179,7 @@ pub struct HttpBackendRef {
     pub namespace: String,
     /// Port of the Service, not of its pods. Required for a Service.
     #[serde(deserialize_with = "optional_port_number")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub port: Option<u16>,
     /// Share, relative to the sum of all weights of the rule: 0 to 1000000. Default: 1.
     pub weight: i32,

@@ -21,6 +21,7 @@ pub struct ParentReference {
     pub section_name: String,
     /// Only listeners, or the Service's port, of this number. Default: all of them.
     #[serde(deserialize_with = "optional_port_number")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub port: Option<u16>,
 }
 
@@ -52,6 +53,7 @@ pub struct BackendObjectReference {
     pub namespace: String,
     /// Port of the Service, not of its pods. Required for a Service.
     #[serde(deserialize_with = "optional_port_number")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub port: Option<u16>,
 }
 
@@ -82,6 +84,7 @@ pub struct BackendRef {
     pub namespace: String,
     /// Port of the Service, not of its pods. Required for a Service.
     #[serde(deserialize_with = "optional_port_number")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub port: Option<u16>,
     /// Share, relative to the sum of all weights of the rule: 0 to 1000000. Default: 1.
     pub weight: i32,

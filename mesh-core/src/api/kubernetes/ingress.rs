@@ -108,6 +108,7 @@ pub struct ServiceBackendPort {
     pub name: String,
     /// Number; either this or `name`.
     #[serde(deserialize_with = "optional_port_number")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub number: Option<u16>,
 }
 

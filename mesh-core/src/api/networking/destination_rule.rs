@@ -143,6 +143,7 @@ pub struct Tunnel {
     pub target_host: String,
     /// The port that it is to connect to.
     #[serde(deserialize_with = "optional_port_number")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub target_port: Option<u16>,
 }
 

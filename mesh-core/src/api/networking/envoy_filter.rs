@@ -251,6 +251,7 @@ pub struct ClusterMatch {
 pub struct WaypointMatch {
     /// Port of the service, 1 to 65535.
     #[serde(deserialize_with = "crate::api::value::optional_port_number")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub port_number: Option<u16>,
     /// A filter.
     pub filter: Option<FilterMatch>,

@@ -107,6 +107,7 @@ pub struct HttpMatch {
     pub ignore_uri_case: bool,
     /// The port that the caller addressed.
     #[serde(deserialize_with = "optional_port_number")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub port: Option<u16>,
     /// Labels that the calling workload has.
     pub source_labels: BTreeMap<String, String>,
@@ -138,6 +139,7 @@ pub struct Destination {
 pub struct PortSelector {
     /// The number, from 1 to 65535.
     #[serde(deserialize_with = "port_number")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub number: u16,
 }
 

@@ -13,6 +13,7 @@ pub struct WorkloadEntry {
     pub address: String,
     /// Ports that it listens on, 1 to 65535, by the names of the service's; the service's own where none is written.
     #[serde(deserialize_with = "ports_by_name")]
+    #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, crate::api::schema::Port>"))]
     pub ports: BTreeMap<String, u16>,
     /// Labels, by which ServiceEntries and policies select it.
     pub labels: BTreeMap<String, String>,

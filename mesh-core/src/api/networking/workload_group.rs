@@ -63,6 +63,7 @@ pub struct HttpProbe {
     pub path: String,
     /// Port, 1 to 65535; required.
     #[serde(deserialize_with = "port_number")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub port: u16,
     /// Host that is connected to; the workload itself where none is written.
     pub host: String,
@@ -108,6 +109,7 @@ pub struct TcpProbe {
     pub host: String,
     /// Port, 1 to 65535; required.
     #[serde(deserialize_with = "port_number")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub port: u16,
 }
 
@@ -127,6 +129,7 @@ pub struct ExecProbe {
 pub struct GrpcProbe {
     /// Port, 1 to 65535.
     #[serde(deserialize_with = "optional_port_number")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub port: Option<u16>,
     /// Service that is asked for; the server as a whole where none is written.
     pub service: String,

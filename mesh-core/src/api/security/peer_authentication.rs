@@ -21,7 +21,7 @@ pub struct PeerAuthentication {
     pub mtls: Option<MutualTls>,
     /// By ports of the workload (not of its Service), from 1 to 65535. Needs a selector.
     #[serde(deserialize_with = "by_port")]
-    #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<u16, MutualTls>"))]
+    #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, MutualTls>", extend("propertyNames" = crate::api::schema::port_names())))]
     pub port_level_mtls: BTreeMap<u16, MutualTls>,
 }
 

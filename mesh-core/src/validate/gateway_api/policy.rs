@@ -25,10 +25,13 @@ pub(in crate::validate) fn reference_grant(spec: &ReferenceGrant, report: &mut R
     }
 }
 
+/// As many targets does the Gateway API allow.
+const MOST_TARGETS: usize = 16;
+
 pub(in crate::validate) fn backend_tls_policy(spec: &BackendTlsPolicy, report: &mut Report<'_>) {
     let all = &spec.target_refs;
-    report.between("spec.targetRefs", all.len(), 16, "target");
-    for (i, target) in all.iter().enumerate() {
+    report.between("spec.targetRefs", all.len(), MOST_TARGETS, "target");
+    for (i, target) in all.iter().enumerate().take(MOST_TARGETS) {
         let path = format!("spec.targetRefs[{i}]");
         report.required_group(&path, target.group.as_ref(), &target.kind);
         report.object_name(&path, &target.name);

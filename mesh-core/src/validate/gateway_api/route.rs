@@ -6,10 +6,13 @@ use crate::api::gateway_api::reference::{BackendObjectReference, BackendRef, Par
 use crate::api::gateway_api::session::{CookieLifetimeType, SessionPersistence, SessionPersistenceType};
 use crate::validate::report::Report;
 
+/// As many parents does the Gateway API allow.
+const MOST_PARENTS: usize = 32;
+
 /// The parents of a route. Two references to one parent must be told apart, and by the same fields.
 pub(super) fn parents(all: &[ParentReference], report: &mut Report<'_>) {
-    report.at_most("spec.parentRefs", all.len(), 32, "parent");
-    for (i, parent) in all.iter().enumerate() {
+    report.at_most("spec.parentRefs", all.len(), MOST_PARENTS, "parent");
+    for (i, parent) in all.iter().enumerate().take(MOST_PARENTS) {
         let path = format!("spec.parentRefs[{i}]");
         report.group_kind(&path, &parent.group, &parent.kind);
         report.object_name(&path, &parent.name);

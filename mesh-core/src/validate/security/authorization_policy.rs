@@ -35,7 +35,7 @@ pub(in crate::validate) fn check(spec: &AuthorizationPolicy, report: &mut Report
     }
     if spec.rules.len() > MOST_RULES {
         let message = format!("{} rules", spec.rules.len());
-        report.refuse("spec.rules", message, "at most 512; write another policy for the rest");
+        return report.refuse("spec.rules", message, "at most 512; write another policy for the rest");
     }
     for (i, one) in spec.rules.iter().enumerate() {
         check_rule(one, spec.action, &format!("spec.rules[{i}]"), report);
@@ -72,7 +72,8 @@ fn check_rule(rule: &Rule, action: Action, path: &str, report: &mut Report<'_>) 
     }
     if rule.from.len() > MOST_RULES {
         let message = format!("{} sources", rule.from.len());
-        report.refuse(&format!("{path}.from"), message, "at most 512; write another rule for the rest");
+        let help = "at most 512; write another rule for the rest";
+        return report.refuse(&format!("{path}.from"), message, help);
     }
     for (i, from) in rule.from.iter().enumerate() {
         let path = format!("{path}.from[{i}]");

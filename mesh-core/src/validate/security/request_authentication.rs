@@ -12,6 +12,7 @@ use crate::api::security::RequestAuthentication;
 use crate::api::security::request_authentication::JwtRule;
 use http::{HeaderName, Uri};
 use serde_json::Value;
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv6Addr};
 
 /// Bounds of Istio's schema.
@@ -27,7 +28,7 @@ pub(in crate::validate) fn check(spec: &RequestAuthentication, report: &mut Repo
     report.targets(spec.selector.as_ref(), spec.target_ref.as_ref(), &spec.target_refs);
     if spec.jwt_rules.len() > MOST_RULES {
         let message = format!("{} rules", spec.jwt_rules.len());
-        report.refuse("spec.jwtRules", message, "at most 4096; write another policy for the rest");
+        return report.refuse("spec.jwtRules", message, "at most 4096; write another policy for the rest");
     }
     for (i, rule) in spec.jwt_rules.iter().enumerate() {
         check_rule(rule, &format!("spec.jwtRules[{i}]"), report);
@@ -68,8 +69,8 @@ fn check_rule(rule: &JwtRule, path: &str, report: &mut Report<'_>) {
 }
 
 fn check_outputs(rule: &JwtRule, path: &str, report: &mut Report<'_>) {
-    let outputs = &rule.output_claim_to_headers;
-    for (i, output) in outputs.iter().enumerate() {
+    let mut seen = HashSet::new();
+    for (i, output) in rule.output_claim_to_headers.iter().enumerate() {
         let path = format!("{path}.outputClaimToHeaders[{i}]");
         let at = format!("{path}.header");
         let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
@@ -78,7 +79,7 @@ fn check_outputs(rule: &JwtRule, path: &str, report: &mut Report<'_>) {
         } else if !output.header.bytes().all(legal) {
             let message = format!("{:?} is not a header that a claim can be written to", output.header);
             report.refuse(&at, message, "use letters, digits, `-` and `_`");
-        } else if outputs.iter().take(i).any(|o| o.header.eq_ignore_ascii_case(&output.header)) {
+        } else if !seen.insert(output.header.to_ascii_lowercase()) {
             let message = format!("{:?} gets more than one claim", output.header);
             report.warn(&at, message, "give each claim a header of its own");
         }

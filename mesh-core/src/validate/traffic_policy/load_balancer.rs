@@ -5,6 +5,7 @@ use crate::api::networking::destination_rule::{
 };
 use crate::validate::report::Report;
 use http::HeaderName;
+use std::collections::HashMap;
 
 /// Envoy admits no larger ring.
 const MAX_RING: u64 = 8_388_608;
@@ -204,7 +205,7 @@ fn localities<'s>(all: impl Iterator<Item = (String, &'s str)>, report: &mut Rep
             true => report.refuse(path, message, help),
             false => report.refuse_key(path, message, help),
         };
-    let mut known: Vec<&str> = Vec::new();
+    let mut known = Localities::default();
     for (path, locality) in all {
         let parts: Vec<&str> = locality.splitn(3, '/').collect();
         let star_at_end = locality.find('*').is_none_or(|at| at + 1 == locality.len());
@@ -214,16 +215,41 @@ fn localities<'s>(all: impl Iterator<Item = (String, &'s str)>, report: &mut Rep
         } else if !star_at_end {
             let message = format!("{locality:?} has a wildcard that is not at its end");
             refuse(&path, message, "such as us-west/*", report);
-        } else if let Some(other) = known.iter().find(|other| overlap(&parts, other)) {
+        } else if let Some(other) = known.overlapping(&parts) {
             let message = format!("{locality:?} and {other:?} have localities in common");
             refuse(&path, message, "keep one of them", report);
         } else {
-            known.push(locality);
+            known.insert(locality, &parts);
         }
     }
 }
 
-/// Whether some locality is in both: what is not written stands for all.
-fn overlap(parts: &[&str], other: &str) -> bool {
-    parts.iter().zip(other.splitn(3, '/')).all(|(a, b)| *a == b || *a == "*" || b == "*")
+/// Localities by their parts, in which those that have something in common with another are found without a look at
+/// each: one then lies in the other, since what is not written stands for all.
+#[derive(Default)]
+struct Localities<'s> {
+    whole: HashMap<Vec<&'s str>, &'s str>,
+    /// By the beginnings of their parts.
+    within: HashMap<Vec<&'s str>, &'s str>,
+}
+
+impl<'s> Localities<'s> {
+    fn insert(&mut self, locality: &'s str, parts: &[&'s str]) {
+        let parts = written(parts);
+        self.whole.entry(parts.to_vec()).or_insert(locality);
+        for (count, _) in parts.iter().enumerate() {
+            self.within.entry(parts.iter().take(count).copied().collect()).or_insert(locality);
+        }
+    }
+
+    fn overlapping(&self, parts: &[&'s str]) -> Option<&'s str> {
+        let parts = written(parts);
+        let wider = (0..=parts.len()).find_map(|count| self.whole.get(parts.get(..count)?));
+        wider.or_else(|| self.within.get(parts)).copied()
+    }
+}
+
+/// Without the wildcard at the end, which stands for what is not written.
+fn written<'p, 's>(parts: &'p [&'s str]) -> &'p [&'s str] {
+    parts.strip_suffix(&["*"]).unwrap_or(parts)
 }

@@ -4,10 +4,13 @@ use super::{destination, source};
 use crate::api::networking::VirtualService;
 use crate::api::networking::virtual_service::TlsMatch;
 use crate::hostname::Hostname;
+use crate::validate::hosts::HostSet;
 use crate::validate::report::Report;
 use std::net::IpAddr;
 
 pub(super) fn tls(spec: &VirtualService, report: &mut Report<'_>) {
+    let mut hosts = HostSet::default();
+    spec.hosts.iter().filter_map(|host| host.parse().ok()).for_each(|host| hosts.insert(host));
     for (i, rule) in spec.tls.iter().enumerate() {
         let path = format!("spec.tls[{i}]");
         if rule.r#match.is_empty() {
@@ -15,7 +18,7 @@ pub(super) fn tls(spec: &VirtualService, report: &mut Report<'_>) {
         }
         for (m, wanted) in rule.r#match.iter().enumerate() {
             let path = format!("{path}.match[{m}]");
-            sni_hosts(wanted, spec, &format!("{path}.sniHosts"), report);
+            sni_hosts(wanted, spec, &hosts, &format!("{path}.sniHosts"), report);
             subnets(&wanted.destination_subnets, &format!("{path}.destinationSubnets"), report);
             source(&wanted.source_labels, &wanted.source_namespace, &wanted.gateways, &path, report);
         }
@@ -38,12 +41,11 @@ pub(super) fn tcp(spec: &VirtualService, report: &mut Report<'_>) {
     }
 }
 
-fn sni_hosts(wanted: &TlsMatch, spec: &VirtualService, path: &str, report: &mut Report<'_>) {
+fn sni_hosts(wanted: &TlsMatch, spec: &VirtualService, hosts: &HostSet, path: &str, report: &mut Report<'_>) {
     if wanted.sni_hosts.is_empty() {
         report.refuse(path, "a TLS match without a server name", "write sniHosts");
     }
     let on_gateways = !spec.gateways.is_empty() && !spec.gateways.iter().any(|g| g == "mesh");
-    let hosts: Vec<Hostname> = spec.hosts.iter().filter_map(|h| h.parse().ok()).collect();
     for (i, text) in wanted.sni_hosts.iter().enumerate() {
         let path = format!("{path}[{i}]");
         if text.parse::<IpAddr>().is_ok() {
@@ -52,7 +54,7 @@ fn sni_hosts(wanted: &TlsMatch, spec: &VirtualService, path: &str, report: &mut 
         }
         let read = if on_gateways { server_name(&path, text, report) } else { report.dns_host(&path, text) };
         let Some(name) = read else { continue };
-        if !hosts.iter().any(|h| h.covers(&name)) {
+        if hosts.covering(&name).is_none() {
             let message = format!("`{name}` is none of the VirtualService's hosts");
             report.refuse(&path, message, "add it to spec.hosts");
         }

@@ -17,9 +17,9 @@ use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-/// Beyond so many matches in a list only rules without any condition are looked for: comparing each with each
+/// Beyond so many conditions in a list only rules without any condition are looked for: comparing each with each
 /// would take too long.
-const COMPARED: usize = 2_000;
+const COMPARED: usize = 4_000;
 
 pub(super) fn check(spec: &VirtualService, report: &mut Report<'_>) {
     let http = spec.http.iter().map(|rule| Rule { matches: &rule.r#match, takes: rule.delegate.is_none() });
@@ -40,11 +40,15 @@ struct Rule<'a, M> {
 trait Match: Default {
     /// Whether all that `other` takes is taken by this too.
     fn covers(&self, other: &Self) -> bool;
+
+    /// How many of its conditions are compared with each of another.
+    fn size(&self) -> usize;
 }
 
 fn find<M: Match>(list: &str, rules: &[Rule<'_, M>], report: &mut Report<'_>) {
     let anything = M::default();
-    let few = rules.iter().map(|rule| rule.matches.len()).sum::<usize>() <= COMPARED;
+    let sizes = rules.iter().map(|rule| rule.matches.iter().map(M::size).sum::<usize>().max(1));
+    let few = sizes.sum::<usize>() <= COMPARED;
     // Those before, with their paths. A rule without matches takes everything.
     let mut before: Vec<(String, &M)> = Vec::new();
     for (r, rule) in rules.iter().enumerate() {
@@ -81,6 +85,11 @@ fn find<M: Match>(list: &str, rules: &[Rule<'_, M>], report: &mut Report<'_>) {
 }
 
 impl Match for HttpMatch {
+    fn size(&self) -> usize {
+        let named = self.headers.len() + self.query_params.len() + self.without_headers.len();
+        1 + named + self.source_labels.len() + self.gateways.len()
+    }
+
     fn covers(&self, other: &Self) -> bool {
         let fold = self.ignore_uri_case;
         // A comparison with case covers none without.
@@ -103,6 +112,11 @@ impl Match for HttpMatch {
 }
 
 impl Match for TlsMatch {
+    fn size(&self) -> usize {
+        // Names are read anew for each comparison.
+        1 + 2 * self.sni_hosts.len() + self.destination_subnets.len() + self.gateways.len()
+    }
+
     fn covers(&self, other: &Self) -> bool {
         let names =
             |all: &[String]| all.iter().filter_map(|h| h.parse::<Hostname>().ok()).collect::<Vec<_>>();
@@ -121,6 +135,10 @@ impl Match for TlsMatch {
 }
 
 impl Match for L4Match {
+    fn size(&self) -> usize {
+        1 + self.destination_subnets.len() + self.gateways.len()
+    }
+
     fn covers(&self, other: &Self) -> bool {
         let list = |one: &String| if one.is_empty() { Vec::new() } else { vec![one.clone()] };
         networks(&self.destination_subnets, &other.destination_subnets)

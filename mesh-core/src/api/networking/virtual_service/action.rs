@@ -16,6 +16,7 @@ pub struct HttpRedirect {
     pub authority: String,
     /// Replaces the port.
     #[serde(deserialize_with = "optional_port_number")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub port: Option<u16>,
     /// Derives the port, in place of `port`.
     pub derive_port: Option<DerivePort>,

@@ -27,6 +27,7 @@ pub struct TlsMatch {
     pub destination_subnets: Vec<String>,
     /// The port that the caller addressed.
     #[serde(deserialize_with = "optional_port_number")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub port: Option<u16>,
     /// Labels that the calling workload has.
     pub source_labels: BTreeMap<String, String>,
@@ -56,6 +57,7 @@ pub struct L4Match {
     pub destination_subnets: Vec<String>,
     /// The port that the caller addressed.
     #[serde(deserialize_with = "optional_port_number")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub port: Option<u16>,
     /// The address or network of the caller.
     pub source_subnet: String,
