@@ -34,10 +34,12 @@ mod annotation;
 mod budget;
 mod calls;
 mod context;
+mod credential;
 mod destination_rule;
 mod envoy_filter;
 mod gateway;
 mod hosts;
+mod ingress;
 mod l4;
 mod namespace;
 mod policy;
@@ -56,6 +58,7 @@ pub use context::Context;
 
 use crate::diagnostic::{Findings, code};
 use crate::world::World;
+use std::time::SystemTime;
 
 /// One question that is asked of a World.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +78,7 @@ const RULE: &str = "DestinationRule";
 const GATEWAY: &str = "Gateway";
 const ENTRY: &str = "ServiceEntry";
 const SERVICE: &str = "Service";
+/// Stands for what makes pods as well.
 const POD: &str = "Pod";
 const WORKLOAD: &str = "WorkloadEntry";
 const GROUP: &str = "WorkloadGroup";
@@ -165,6 +169,12 @@ pub const ANALYZERS: &[Analyzer] = &[
         run: gateway::conflicts,
     },
     Analyzer {
+        name: "gateway.credential",
+        codes: &[code::REFERENCE, code::INVALID_CREDENTIAL],
+        kinds: &[GATEWAY, "Secret", POD, WORKLOAD, GROUP, MESH],
+        run: credential::secrets,
+    },
+    Analyzer {
         name: "gateway.port",
         codes: &[code::PORT_NOT_ON_SERVICE],
         kinds: &[GATEWAY, SERVICE, POD],
@@ -222,7 +232,7 @@ pub const ANALYZERS: &[Analyzer] = &[
     Analyzer {
         name: "service.shared-workload",
         codes: &[code::PORT_PROTOCOLS_DIFFER, code::TARGET_PORTS_CONFLICT],
-        kinds: &[SERVICE, POD, WORKLOAD, GROUP],
+        kinds: &[SERVICE, POD, WORKLOAD, GROUP, NAMESPACE],
         run: service::shared_workloads,
     },
     Analyzer {
@@ -286,6 +296,12 @@ pub const ANALYZERS: &[Analyzer] = &[
         run: reference::gateways,
     },
     Analyzer {
+        name: "virtualservice.ingress",
+        codes: &[code::RULES_NOT_AT_INGRESS],
+        kinds: &[VS, RULE, SERVICE, ENTRY, POD, WORKLOAD, GROUP, MESH],
+        run: ingress::subsets,
+    },
+    Analyzer {
         name: "virtualservice.overlap",
         codes: &[code::MESH_HOSTS_CONFLICT, code::OVERLAP],
         kinds: &[VS, MESH],
@@ -319,18 +335,27 @@ pub fn findings(world: &World) -> Findings {
 
 /// Asks every analyzer; the findings stand in the order of the text that they are about.
 pub fn analyze(world: &World) -> Findings {
-    ask(world, ANALYZERS)
+    analyze_at(world, SystemTime::now())
+}
+
+/// Asks every analyzer what it will say at this time: certificates expire.
+pub fn analyze_at(world: &World, now: SystemTime) -> Findings {
+    ask(world, ANALYZERS, now)
 }
 
 /// Asks those analyzers alone whose answer may differ after a change of these kinds. What the others said of
 /// the World before still holds.
 pub fn analyze_changed(world: &World, changed: &[&str]) -> Findings {
+    let changed: Vec<&str> = changed.iter().map(|k| if MAKE_PODS.contains(k) { POD } else { *k }).collect();
     let concerned = ANALYZERS.iter().filter(|a| a.kinds.iter().any(|k| changed.contains(k)));
-    ask(world, concerned)
+    ask(world, concerned, SystemTime::now())
 }
 
-fn ask<'a>(world: &World, analyzers: impl IntoIterator<Item = &'a Analyzer>) -> Findings {
-    let context = Context::new(world);
+/// Kinds whose templates are read as the pods that they make.
+const MAKE_PODS: [&str; 6] = ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob"];
+
+fn ask<'a>(world: &World, analyzers: impl IntoIterator<Item = &'a Analyzer>, now: SystemTime) -> Findings {
+    let context = Context::new(world, now);
     let mut all = Findings::new();
     for analyzer in analyzers {
         (analyzer.run)(&context, &mut all);

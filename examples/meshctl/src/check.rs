@@ -42,7 +42,7 @@ pub(crate) struct CheckArgs {
 enum Output {
     /// As a compiler prints them, with the line and a caret.
     Text,
-    /// A list of {code, level, resource, path, file, line, column, message, help, notes}.
+    /// A list of {code, level, resource, path, file, line, column, message, help, notes, related}.
     Json,
     /// SARIF 2.1.0, for code hosts and editors.
     Sarif,

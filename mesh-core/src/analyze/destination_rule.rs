@@ -23,7 +23,7 @@ pub(super) fn hosts(ctx: &Context<'_>, out: &mut Findings) {
         let Ok(host) = full_name(&rule.spec.host, own) else { continue };
         let known = ctx.service(&host, own).is_some() || (host.is_wildcard() && covered.contains(&host));
         // A rule may be for callers in other namespaces than its own.
-        if known || ctx.registry.services_at(&host).next().is_some() {
+        if known || ctx.registry.services_at(&host).next().is_some() || ctx.may_be_installed(&host) {
             continue;
         }
         let message = format!("there is no service `{host}`: this rule holds for nobody");

@@ -48,7 +48,7 @@ fn everyone_known(ctx: &Context<'_>) -> bool {
 /// Policies that select the proxies of the Gateway API by labels, which they do not look at.
 pub(super) fn selected_gateways(ctx: &Context<'_>, out: &mut Findings) {
     let mut seen: HashMap<&str, Vec<&BTreeMap<String, String>>> = HashMap::new();
-    for pod in ctx.workloads.iter().filter(|w| w.pod.is_some() && w.labels.contains_key(GATEWAY_NAME)) {
+    for pod in ctx.workloads.iter().filter(|w| w.spec.is_some() && w.labels.contains_key(GATEWAY_NAME)) {
         let known = seen.entry(&pod.meta.namespace).or_default();
         if !known.contains(&&*pod.labels) {
             known.push(&pod.labels);

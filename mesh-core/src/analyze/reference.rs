@@ -102,6 +102,9 @@ fn destination(
     let missing =
         |path: String, message: String, help: String| say(code::REFERENCE, message).at(from, path).help(help);
     let Some(found) = ctx.service(&host, namespace) else {
+        if ctx.may_be_installed(&host) {
+            return;
+        }
         let (message, help) = match ctx.registry.services_at(&host).next() {
             Some(hidden) => (
                 format!("`{host}` is not exported to namespace `{namespace}`"),

@@ -85,7 +85,9 @@ fn of_a_resource_in_two_places_the_first_file_by_name_wins() {
     let finding = &loaded.findings[0];
     assert_eq!(finding.code, code::DUPLICATE);
     assert!(finding.file().unwrap().ends_with("b.yaml"));
-    assert!(finding.help.as_deref().unwrap().ends_with("a.yaml:1"), "{:?}", finding.help);
+    let [label] = finding.labels.as_slice() else { panic!("{:?}", finding.labels) };
+    assert!(label.source.file.ends_with("a.yaml"), "{label}");
+    assert!(label.to_string().starts_with("this one is in force: ") && label.span.is_some(), "{label}");
 }
 
 /// One file and the state that has seen it.
