@@ -135,10 +135,8 @@ pub(super) fn annotations(ctx: &Context<'_>, out: &mut Findings) {
     }
     for resource in ctx.world.iter() {
         let template = template(resource);
-        let judged = matches!(
-            resource,
-            AnyResource::Namespace(_) | AnyResource::Service(_) | AnyResource::Pod(_)
-        );
+        let judged =
+            matches!(resource, AnyResource::Namespace(_) | AnyResource::Service(_) | AnyResource::Pod(_));
         if !judged && template.is_none() {
             continue;
         }

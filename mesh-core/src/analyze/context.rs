@@ -2,11 +2,11 @@
 
 use super::selecting::Selecting;
 use super::workloads::Workloads;
-use crate::api::networking::{DestinationRule, Gateway, VirtualService};
+use crate::api::networking::{DestinationRule, Gateway, ServiceEntry, VirtualService};
 use crate::api::{AnyResource, MeshConfig, Meta, Resource, kubernetes};
-use crate::diagnostic::{Finding, Level, ResourceKey, SourceMap, code};
+use crate::diagnostic::{Finding, Label, Level, ResourceKey, SourceMap, code};
 use crate::hostname::Hostname;
-use crate::registry::{CLUSTER_DOMAIN, ExportTo, Registry, Service};
+use crate::registry::{CLUSTER_DOMAIN, ExportTo, Provider, Registry, Service};
 use crate::world::World;
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
@@ -138,6 +138,16 @@ impl<'w> Context<'w> {
         wider(host).find_map(|name| self.registry.service(&name, from))
     }
 
+    /// A field of the resource that declares a service: a Service, or a ServiceEntry.
+    pub(super) fn declared(&self, service: &Service, path: &str) -> Option<Spot<'w>> {
+        let Service { namespace, name, .. } = service;
+        let source = match service.provider {
+            Provider::Kubernetes => &self.world.get::<kubernetes::Service>(namespace, name)?.source,
+            Provider::External => &self.world.get::<ServiceEntry>(namespace, name)?.source,
+        };
+        Some(Spot { source, path: path.to_owned() })
+    }
+
     /// Whether a host that no service has may be one of the mesh's own installation: of the root namespace, of which
     /// no service is here. What serves gateways and istiod is seldom among a user's files.
     pub(super) fn may_be_installed(&self, host: &Hostname) -> bool {
@@ -250,6 +260,21 @@ impl<'w> Spot<'w> {
 /// Lets a finding show another place; the text says what stands there.
 pub(super) fn beside(finding: Finding, spot: &Spot<'_>, text: &str) -> Finding {
     finding.beside(spot.source, &spot.path, text)
+}
+
+/// Lets a finding show another place, where there is one.
+pub(super) fn beside_any(finding: Finding, spot: Option<Spot<'_>>, text: &str) -> Finding {
+    match spot {
+        Some(spot) => beside(finding, &spot, text),
+        None => finding,
+    }
+}
+
+/// As [`beside`], at the name of the field: its value may be long, or blotted out.
+pub(super) fn beside_key(mut finding: Finding, spot: &Spot<'_>, text: &str) -> Finding {
+    let span = spot.source.key(&spot.path).or_else(|| spot.source.locate(&spot.path));
+    finding.labels.push(Label { source: spot.source.clone(), span, text: text.to_owned() });
+    finding
 }
 
 /// The codes that resources silence by annotation, as `istioctl` reads it.

@@ -7,7 +7,7 @@ mod der;
 #[cfg(test)]
 mod tests;
 
-use super::context::{Context, Spot, beside, say};
+use super::context::{Context, Spot, beside, beside_key, say};
 use crate::api::Resource;
 use crate::api::kubernetes::Secret;
 use crate::api::networking::Gateway;
@@ -28,7 +28,10 @@ pub(super) fn secrets(ctx: &Context<'_>, out: &mut Findings) {
     for secret in ctx.world.of::<Secret>() {
         by_name.entry(&secret.meta.name).or_default().push(secret);
     }
-    let managed: BTreeSet<&str> = ctx.world.of::<Secret>().map(|s| &*s.meta.namespace).collect();
+    let mut by_namespace: HashMap<&str, Vec<&str>> = HashMap::new();
+    for secret in ctx.world.of::<Secret>() {
+        by_namespace.entry(&secret.meta.namespace).or_default().push(&secret.meta.name);
+    }
     for gateway in ctx.world.of::<Gateway>() {
         let of_proxies = namespaces_of_proxies(ctx, gateway);
         for (i, server) in gateway.spec.servers.iter().enumerate() {
@@ -38,7 +41,9 @@ pub(super) fn secrets(ctx: &Context<'_>, out: &mut Findings) {
                 let same = by_name.get(name).map(Vec::as_slice).unwrap_or_default();
                 let near: Vec<&str> = match namespace {
                     Some(namespace) => vec![namespace],
-                    None if of_proxies.is_empty() => vec![&*gateway.meta.namespace, &*ctx.mesh.root_namespace],
+                    None if of_proxies.is_empty() => {
+                        vec![&*gateway.meta.namespace, &*ctx.mesh.root_namespace]
+                    }
                     None => of_proxies.iter().copied().collect(),
                 };
                 if let Some(secret) = same.iter().find(|s| near.contains(&&*s.meta.namespace)) {
@@ -46,11 +51,12 @@ pub(super) fn secrets(ctx: &Context<'_>, out: &mut Findings) {
                         let of = &secret.meta;
                         let message = format!("Secret {}/{} {what}", of.namespace, of.name);
                         let finding = say(code::INVALID_CREDENTIAL, message).at(gateway, path).help(help);
-                        beside(finding, &Spot::of(secret, at), "the Secret")
+                        beside_key(finding, &Spot::of(secret, at), "the Secret")
                     }));
                 } else if namespace.is_some() || !of_proxies.is_empty() {
                     let place = near.first().copied().unwrap_or_default();
-                    out.extend(missing(place, name, same, managed.contains(place)).map(|f| f.at(gateway, path)));
+                    let known = by_namespace.get(place).map(Vec::as_slice).unwrap_or_default();
+                    out.extend(missing(ctx, place, name, same, known).map(|f| f.at(gateway, path)));
                 }
             }
         }
@@ -88,7 +94,13 @@ fn read(written: &str) -> Option<(Option<&str>, &str)> {
 
 /// A Secret that is not where the proxies read it. Secrets are often made by other means: without one of its name
 /// elsewhere, nothing is said unless files hold Secrets of that namespace.
-fn missing(namespace: &str, name: &str, elsewhere: &[One<'_>], managed: bool) -> Option<Finding> {
+fn missing(
+    ctx: &Context<'_>,
+    namespace: &str,
+    name: &str,
+    elsewhere: &[One<'_>],
+    known: &[&str],
+) -> Option<Finding> {
     let message = format!("there is no Secret `{name}` in namespace `{namespace}`");
     let finding = say(code::REFERENCE, message);
     match elsewhere.first() {
@@ -99,7 +111,11 @@ fn missing(namespace: &str, name: &str, elsewhere: &[One<'_>], managed: bool) ->
             let text = format!("this one is in namespace `{}`", other.meta.namespace);
             Some(beside(finding, &Spot::of(other, "metadata.name"), &text).help(help))
         }
-        None => managed.then(|| finding.help("write a Secret with tls.crt and tls.key, or the name of one")),
+        None if known.is_empty() => None,
+        None => Some(match ctx.nearest(name, known.iter().copied()) {
+            Some(near) => finding.help(format!("did you mean `{near}`?")),
+            None => finding.help("declare it, with tls.crt and tls.key and type kubernetes.io/tls"),
+        }),
     }
 }
 
@@ -114,10 +130,12 @@ fn judge(now: SystemTime, secret: &Resource<Secret>) -> Option<(String, String, 
     let Some((chain, key)) = PAIRS.into_iter().find(|(chain, key)| written(chain) || written(key)) else {
         let kind = if spec.kind.is_empty() { "Opaque" } else { &spec.kind };
         let what = format!("is of type `{kind}` and holds no certificate");
-        return Some(("metadata.name".to_owned(), what, "write tls.crt and tls.key, with type kubernetes.io/tls"));
+        let at = if spec.kind.is_empty() { "metadata.name" } else { "type" };
+        return Some((at.to_owned(), what, "write tls.crt and tls.key, with type kubernetes.io/tls"));
     };
     if let Some(missing) = [chain, key].into_iter().find(|k| spec.get(k).is_none_or(|v| v.is_empty())) {
-        let place = if written(missing) { at(missing) } else { at(if missing == chain { key } else { chain }) };
+        let place =
+            if written(missing) { at(missing) } else { at(if missing == chain { key } else { chain }) };
         return Some((place, format!("has no `{missing}`"), "write the chain and the key in PEM"));
     }
     let problem = match der::validity(&spec.get(chain)?) {

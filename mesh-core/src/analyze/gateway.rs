@@ -4,7 +4,7 @@ use super::context::{Context, GatewayName, Spot, beside, say};
 use crate::api::Resource;
 use crate::api::kubernetes::Service;
 use crate::api::networking::Gateway;
-use crate::api::networking::gateway::ServerTls;
+use crate::api::networking::gateway::{self, ServerTls};
 use crate::api::value::labels_match;
 use crate::diagnostic::{Findings, code};
 use crate::hostname::Hostname;
@@ -107,7 +107,7 @@ pub(super) fn hosts(ctx: &Context<'_>, out: &mut Findings) {
             };
             let path = format!("spec.gateways[{i}]");
             let finding = say(code::HOST_NOT_IN_GATEWAY, message).at(routing.of, path).help(help);
-            out.push(beside(finding, &Spot::of(gateway, "spec.servers"), "the gateway's hosts"));
+            out.push(beside(finding, &Spot::of(gateway, "spec.servers[0].hosts"), "the gateway's hosts"));
         }
     }
 }
@@ -173,7 +173,9 @@ pub(super) fn conflicts(ctx: &Context<'_>, out: &mut Findings) {
             let path = format!("spec.servers[{i}].hosts[{h}]");
             let help = "keep one of them, or give them other hosts";
             let finding = say(code::GATEWAYS_CONFLICT, message).at(gateway, path).help(help);
-            let spot = Spot::of(other, format!("spec.servers[{s}].hosts"));
+            let named = |server: &gateway::Server| server.hosts.iter().position(|theirs| theirs == host);
+            let theirs = other.spec.servers.get(s).and_then(named).map(|at| format!("[{at}]"));
+            let spot = Spot::of(other, format!("spec.servers[{s}].hosts{}", theirs.unwrap_or_default()));
             out.push(beside(finding, &spot, "the other one"));
         }
     }

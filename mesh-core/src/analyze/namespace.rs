@@ -1,6 +1,6 @@
 //! Namespaces: whether their workloads are in the mesh.
 
-use super::context::{Context, Spot, beside, say};
+use super::context::{Context, Spot, beside_key, say};
 use super::workloads::{DATAPLANE_MODE, Workload};
 use crate::api::Meta;
 use crate::api::kubernetes::Namespace;
@@ -25,10 +25,11 @@ pub(super) fn injection(ctx: &Context<'_>, out: &mut Findings) {
             let value = |label: &str| meta.labels.get(label).map_or("", String::as_str);
             let all: Vec<String> = labels.iter().map(|l| format!("`{l}: {}`", value(l))).collect();
             let message = format!("{} each say who serves the namespace: one is ignored", all.join(" and "));
-            let finding =
-                say(code::INJECTION_LABELS, message).at(namespace, format!("metadata.labels.{last}")).at_key();
+            let finding = say(code::INJECTION_LABELS, message)
+                .at(namespace, format!("metadata.labels.{last}"))
+                .at_key();
             let first = Spot::of(namespace, format!("metadata.labels.{first}"));
-            out.push(beside(finding, &first, "another one").help("keep one of them"));
+            out.push(beside_key(finding, &first, "another one").help("keep one of them"));
         } else if labels.is_empty() {
             let message =
                 "the namespace does not say whether its workloads are in the mesh: they get no proxy";

@@ -87,7 +87,12 @@ pub(super) fn shared_workloads(ctx: &Context<'_>, out: &mut Findings) {
                     let finding = say(code::PORT_PROTOCOLS_DIFFER, message);
                     let finding = finding.about(workload.meta, workload.source, "metadata.name");
                     let finding = transports.iter().fold(finding, |finding, (transport, of)| {
-                        declared(finding, of, |p| p.port == number && transport_of(p) == *transport, transport)
+                        declared(
+                            finding,
+                            of,
+                            |p| p.port == number && transport_of(p) == *transport,
+                            transport,
+                        )
                     });
                     out.push(finding.help("give the port one protocol in all services of the workload"));
                 }

@@ -29,7 +29,8 @@ pub(super) fn validity(pem: &[u8]) -> Result<Validity, &'static str> {
 /// Whether a text holds a private key in PEM, of whatever form.
 pub(super) fn is_private_key(pem: &[u8]) -> bool {
     let text = std::str::from_utf8(pem).ok();
-    text.and_then(|text| block(text, |label| label.ends_with("PRIVATE KEY"))).is_some_and(|der| !der.is_empty())
+    text.and_then(|text| block(text, |label| label.ends_with("PRIVATE KEY")))
+        .is_some_and(|der| !der.is_empty())
 }
 
 /// The first block whose label is wanted, decoded.
@@ -42,7 +43,10 @@ fn block(text: &str, is_wanted: impl Fn(&str) -> bool) -> Option<Zeroizing<Vec<u
     let mut body = Zeroizing::new(String::new());
     for line in lines {
         if line.strip_prefix("-----END ").and_then(|l| l.strip_suffix("-----")) == Some(label) {
-            return base64::engine::general_purpose::STANDARD.decode(body.as_bytes()).ok().map(Zeroizing::new);
+            return base64::engine::general_purpose::STANDARD
+                .decode(body.as_bytes())
+                .ok()
+                .map(Zeroizing::new);
         }
         // Headers of older forms, such as `Proc-Type: 4,ENCRYPTED`.
         if !line.contains(':') {
@@ -82,7 +86,8 @@ fn value(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
         // The length of the length; more than four bytes are no certificate.
         long @ 0x81..=0x84 => {
             let (bytes, rest) = rest.split_at_checked(usize::from(long & 0x7f))?;
-            let length = bytes.iter().try_fold(0_usize, |n, b| n.checked_mul(256)?.checked_add((*b).into()))?;
+            let length =
+                bytes.iter().try_fold(0_usize, |n, b| n.checked_mul(256)?.checked_add((*b).into()))?;
             (length, rest)
         }
         _ => return None,
