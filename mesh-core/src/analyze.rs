@@ -22,13 +22,32 @@
 //! | `IST0002`, `IST0130`, `IST0131`, `IST0133` | validation says it, of one resource alone |
 //! | `IST0136` | `istioctl` gives it no more |
 //! | `IST0139`, `IST0141`, `IST0142`, `IST0148`, `IST0163`, `IST0164`, `IST0168`, `IST0169` | about an installation of Istio in a cluster |
-//! | `IST0140` | never implemented |
 //! | `IST0143` | needs the sockets of running pods |
 //! | `IST0144`, `IST0146`, `IST0147`, `IST0158` | about security contexts and images of pods, which the mesh does not read |
 //! | `IST0156`, `IST0176` | about the definitions of kinds in a cluster |
-//! | `IST0161` | needs the contents of Secrets, which the mesh does not read |
 //! | `IST0170` | compares clusters |
 //! | `IST0171` | about the status that a controller wrote |
+//! | `IST0178` | a policy that refers to an HTTPRoute is refused |
+//!
+//! Where files say less than a cluster, or where `istioctl` speaks of what does no harm, the trigger differs:
+//!
+//! | Code | `istioctl` | Here | Why |
+//! |---|---|---|---|
+//! | all | says it of each of two that contradict each other | says it of the one that loses, and points at the other | one cause, one finding |
+//! | all about workloads | pods alone | what makes pods, and WorkloadEntries and WorkloadGroups too | files seldom hold pods |
+//! | `IST0101` | a host of the root namespace | not where no service of that namespace is here | istiod and the gateways are installed by other means |
+//! | `IST0101` | a Gateway that selects no pod, but for one that is made up; a Secret that is not there | where the proxies of gateways are here; where Secrets of that namespace are | the same |
+//! | `IST0101`, `IST0127` | a selector without a pod; a policy for a namespace without one | where the namespace's workloads are known, and of selectors alone | workloads may be deployed by other means |
+//! | `IST0103` | any pod without a proxy | a pod that runs | one in a file is yet to be injected |
+//! | `IST0107`, `IST0108`, `IST0125`, `IST0135` | Namespaces, Services, Pods and Deployments | templates of pods, and all that have them, too | an annotation of pods is written there |
+//! | `IST0116`, `IST0137` | Deployments that are known to be in the mesh; one service that contradicts itself | workloads that are not known to be out of it; several services | files seldom hold the namespace's labels; one service may well give two ports one target |
+//! | `IST0128`, `IST0129` | no roots are named | none are, and the system's are not believed either; or `insecureSkipVerify` | since 1.24 the system's roots verify a server |
+//! | `IST0140` | any subset that a VirtualService for sidecars chooses | one that leaves workloads out | a subset of all workloads changes nothing |
+//! | `IST0145` | hosts that overlap, such as `*` and `a.com` | the same host | the more specific one wins, as is meant |
+//! | `IST0157` | no provider, and no default one | and no `accessLogFile` | that is where they are written then |
+//! | `IST0161` | a certificate that is none, or not valid now | and a private key that is none, and a Secret that holds neither | no server can show it |
+//! | `IST0162` | listens on a port that is no target port | or on neither port nor target port | a gateway's port is the service's, and is translated |
+//! | `IST0173` | any subset without a pod | one that is routed to | others harm nobody |
 
 mod annotation;
 mod budget;

@@ -9,7 +9,7 @@
 pub mod folder;
 pub mod status;
 
-pub use folder::{FolderSource, load};
+pub use folder::{FolderSource, load, load_with};
 pub use status::{State, Status, Statuses};
 
 use crate::diagnostic::{Findings, Level};

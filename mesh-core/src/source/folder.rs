@@ -23,6 +23,7 @@ use crate::source::{Loaded, Statuses};
 use crate::watch::Watch;
 use crate::world::World;
 use state::LastGood;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use walk::Reading;
@@ -107,9 +108,17 @@ impl FolderSource {
 
 /// Reads files and folders once. There is no last good version: what has errors is left out.
 pub fn load<P: AsRef<Path>>(paths: &[P], recursive: bool) -> Loaded {
+    load_with(paths, recursive, &mut std::io::empty())
+}
+
+/// The same, where a path `-` stands for what this reader gives; findings call it `stdin`.
+pub fn load_with<P: AsRef<Path>>(paths: &[P], recursive: bool, input: &mut dyn Read) -> Loaded {
     let mut reading = Reading::default();
-    for path in paths {
-        reading.add(path.as_ref(), recursive, None);
+    for path in paths.iter().map(AsRef::as_ref) {
+        match path.as_os_str() == "-" {
+            true => reading.add_text("stdin", input),
+            false => reading.add(path, recursive, None),
+        }
     }
     let mut state = LastGood::default();
     let candidate = state.prepare(reading);

@@ -75,6 +75,20 @@ fn what_cannot_be_read_is_a_finding() {
 }
 
 #[test]
+fn a_dash_is_what_the_reader_gives_and_is_read_once() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("a.yaml"), route("a", "v1")).unwrap();
+    let paths = [dir.path(), Path::new("-"), Path::new("-")];
+    let text = route("b", "v2");
+    let loaded = load_with(&paths, true, &mut text.as_bytes());
+    assert_eq!(subset(&loaded.world, "b").as_deref(), Some("v2"));
+    assert_eq!((loaded.world.len(), loaded.findings.len()), (2, 0));
+    let wrong = load_with(&paths[1..], true, &mut &b"kind: \xff"[..]);
+    assert_eq!(wrong.findings[0].code, code::UNREADABLE);
+    assert_eq!(wrong.findings[0].file(), Some("stdin"));
+}
+
+#[test]
 fn of_a_resource_in_two_places_the_first_file_by_name_wins() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("b.yaml"), route("x", "second")).unwrap();
