@@ -23,7 +23,7 @@
 //! | `IST0136` | `istioctl` gives it no more |
 //! | `IST0139`, `IST0141`, `IST0142`, `IST0148`, `IST0163`, `IST0164`, `IST0168`, `IST0169` | about an installation of Istio in a cluster |
 //! | `IST0143` | needs the sockets of running pods |
-//! | `IST0144`, `IST0146`, `IST0147`, `IST0158` | about security contexts and images of pods, which the mesh does not read |
+//! | `IST0146`, `IST0147`, `IST0158` | about images of pods, which the mesh does not read |
 //! | `IST0156`, `IST0176` | about the definitions of kinds in a cluster |
 //! | `IST0170` | compares clusters |
 //! | `IST0171` | about the status that a controller wrote |
@@ -222,6 +222,12 @@ pub const ANALYZERS: &[Analyzer] = &[
         codes: &[code::POD_WITHOUT_PROXY],
         kinds: &[NAMESPACE, POD],
         run: namespace::pods,
+    },
+    Analyzer {
+        name: "pod.user",
+        codes: &[code::PROXY_USER],
+        kinds: &[NAMESPACE, POD],
+        run: namespace::users,
     },
     Analyzer {
         name: "policy.reference",

@@ -21,11 +21,11 @@ const KNOWN: &[(&str, &[&str])] = &[
             "install.operator.istio.io/chart-owner",
             "install.operator.istio.io/owner-generation",
             "install.operator.istio.io/version",
-            "istio.io/dry-run",
             "istio.io/rev",
             "istio.io/description",
         ],
     ),
+    ("AuthorizationPolicy", &["istio.io/dry-run"]),
     ("Ingress", &["kubernetes.io/ingress.class"]),
     ("Namespace", &["topology.istio.io/controlPlaneClusters"]),
     (

@@ -1,4 +1,4 @@
-//! Namespaces: whether their workloads are in the mesh.
+//! Namespaces and their pods: whether they are in the mesh, and whether its proxies would see what they send.
 
 use super::context::{Context, Spot, beside_key, say};
 use super::workloads::{DATAPLANE_MODE, Workload};
@@ -79,5 +79,31 @@ pub(super) fn pods(ctx: &Context<'_>, out: &mut Findings) {
                 say(code::POD_WITHOUT_PROXY, message).about(workload.meta, workload.source, "metadata.name");
             out.push(finding.help("restart it, or label it sidecar.istio.io/inject: \"false\""));
         }
+    }
+}
+
+/// The user of the proxies, whose own connections are not captured.
+const PROXY_USER: i64 = 1337;
+
+/// Applications that run as the proxy's user, so that what they send goes past it.
+pub(super) fn users(ctx: &Context<'_>, out: &mut Findings) {
+    for workload in ctx.workloads.iter().filter(|w| !is_out(ctx, w)) {
+        let Some(spec) = workload.spec else { continue };
+        let of_pod = &spec.security_context;
+        let named = spec.containers.iter().enumerate().find(|(_, container)| {
+            let user = container.security_context.run_as_user.or(of_pod.run_as_user);
+            container.name != "istio-proxy" && user == Some(PROXY_USER)
+        });
+        let Some((at, container)) = named else { continue };
+        let path = match container.security_context.run_as_user {
+            Some(_) => format!("{}.containers[{at}].securityContext.runAsUser", workload.spec_path()),
+            None => format!("{}.securityContext.runAsUser", workload.spec_path()),
+        };
+        let message = format!(
+            "container `{}` runs as user {PROXY_USER}, who is the proxy's: what it sends goes past the mesh",
+            container.name
+        );
+        let finding = say(code::PROXY_USER, message).about(workload.meta, workload.source, path);
+        out.push(finding.help("run it as another user"));
     }
 }

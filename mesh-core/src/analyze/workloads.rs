@@ -61,6 +61,15 @@ impl<'w> Workload<'w> {
         }
     }
 
+    /// Where its [`spec`](Self::spec) stands.
+    pub(super) fn spec_path(&self) -> &'static str {
+        match &*self.meta.kind {
+            "Pod" => "spec",
+            "CronJob" => "spec.jobTemplate.spec.template.spec",
+            _ => "spec.template.spec",
+        }
+    }
+
     /// What it says of its sidecar: that it is to have one, or none; `None` where it leaves that to its namespace.
     pub(super) fn wants_proxy(&self) -> Option<bool> {
         let said = self.labels.get(INJECT).or_else(|| self.annotations?.get(INJECT))?;

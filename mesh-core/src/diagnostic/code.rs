@@ -81,6 +81,8 @@ pub const TARGET_PORTS_CONFLICT: &str = "IST0137";
 pub const CERTIFICATE_TWICE: &str = "IST0138";
 /// `IngressRouteRulesNotAffected`: a gateway routes to a host whose subsets another VirtualService chooses for sidecars.
 pub const RULES_NOT_AT_INGRESS: &str = "IST0140";
+/// `InvalidApplicationUID`: an application runs as the user that is the proxy's.
+pub const PROXY_USER: &str = "IST0144";
 /// `ConflictingGateways`: two gateways listen for the same hosts on the same port of the same workloads.
 pub const GATEWAYS_CONFLICT: &str = "IST0145";
 /// `JwtClaimBasedRoutingWithoutRequestAuthN`: a route by a token's claims at a gateway that verifies no tokens.
@@ -300,6 +302,12 @@ pub const CODES: &[Code] = &[
         "IngressRouteRulesNotAffected",
         Level::Warning,
         "a gateway routes to a host whose subsets another VirtualService chooses for sidecars",
+    ),
+    of(
+        PROXY_USER,
+        "InvalidApplicationUID",
+        Level::Warning,
+        "an application runs as the user that is the proxy's",
     ),
     of(
         GATEWAYS_CONFLICT,
