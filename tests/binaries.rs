@@ -7,6 +7,8 @@ use mesh_tests::bookinfo::Bookinfo;
 use mesh_tests::loopback::Folder;
 use mesh_tests::peer::run;
 use mesh_tests::{http, until};
+use std::process::Stdio;
+use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 async fn exit_code(name: &str, args: &[&str]) -> (Option<i32>, String, String) {
@@ -193,11 +195,35 @@ spec: {minAvailable: 1}
     let sarif: serde_json::Value = serde_json::from_str(&out).expect("SARIF on standard output");
     let result = &sarif["runs"][0]["results"][0];
     assert_eq!((&sarif["version"], &result["ruleId"]), (&"2.1.0".into(), &"IST0132".into()), "{sarif}");
+    let related = &result["relatedLocations"][0];
+    assert_eq!(related["message"]["text"], "the gateway's hosts", "{sarif}");
+    assert_eq!(findings[0]["related"][0]["line"], related["physicalLocation"]["region"]["startLine"]);
     let (code, _, error) = exit_code("meshctl", &["analyze", "-S", "IST0132", &path]).await;
     assert_eq!(code, Some(2), "{error}");
     assert!(error.contains("CODE=RESOURCE"), "it says how one is written: {error}");
     let (_, _, error) = exit_code("meshctl", &["analyze", "--color", "always", &path]).await;
     assert!(error.contains('\x1b'), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_dash_is_standard_input() {
+    let service = "apiVersion: v1
+kind: Service
+metadata: {name: a}
+spec: {ports: [{port: 8080, name: web}]}
+";
+    for (args, code) in [(&["analyze", "-"][..], 0), (&["analyze", "-", "/no/such/file.yaml"], 1)] {
+        let mut meshctl = Command::new(binary("meshctl").await);
+        meshctl.args(args).stdin(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = meshctl.spawn().expect("start meshctl");
+        let mut input = child.stdin.take().expect("its input");
+        input.write_all(service.as_bytes()).await.expect("write to it");
+        drop(input);
+        let output = child.wait_with_output().await.expect("its end");
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{error}");
+        assert!(error.contains("info[IST0118]") && error.contains("stdin:4:"), "{error}");
+    }
 }
 
 #[tokio::test]

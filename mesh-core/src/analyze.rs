@@ -22,22 +22,43 @@
 //! | `IST0002`, `IST0130`, `IST0131`, `IST0133` | validation says it, of one resource alone |
 //! | `IST0136` | `istioctl` gives it no more |
 //! | `IST0139`, `IST0141`, `IST0142`, `IST0148`, `IST0163`, `IST0164`, `IST0168`, `IST0169` | about an installation of Istio in a cluster |
-//! | `IST0140` | never implemented |
 //! | `IST0143` | needs the sockets of running pods |
-//! | `IST0144`, `IST0146`, `IST0147`, `IST0158` | about security contexts and images of pods, which the mesh does not read |
+//! | `IST0146`, `IST0147`, `IST0158` | about images of pods, which the mesh does not read |
 //! | `IST0156`, `IST0176` | about the definitions of kinds in a cluster |
-//! | `IST0161` | needs the contents of Secrets, which the mesh does not read |
 //! | `IST0170` | compares clusters |
 //! | `IST0171` | about the status that a controller wrote |
+//! | `IST0178` | a policy that refers to an HTTPRoute is refused |
+//!
+//! Where files say less than a cluster, or where `istioctl` speaks of what does no harm, the trigger differs:
+//!
+//! | Code | `istioctl` | Here | Why |
+//! |---|---|---|---|
+//! | all | says it of each of two that contradict each other | says it of the one that loses, and points at the other | one cause, one finding |
+//! | all about workloads | pods alone | what makes pods, and WorkloadEntries and WorkloadGroups too | files seldom hold pods |
+//! | `IST0101` | a host of the root namespace | not where no service of that namespace is here | istiod and the gateways are installed by other means |
+//! | `IST0101` | a Gateway that selects no pod, but for one that is made up; a Secret that is not there | where the proxies of gateways are here; where Secrets of that namespace are | the same |
+//! | `IST0101`, `IST0127` | a selector without a pod; a policy for a namespace without one | where the namespace's workloads are known, and of selectors alone | workloads may be deployed by other means |
+//! | `IST0103` | any pod without a proxy | a pod that runs | one in a file is yet to be injected |
+//! | `IST0107`, `IST0108`, `IST0125`, `IST0135` | Namespaces, Services, Pods and Deployments | templates of pods, and all that have them, too | an annotation of pods is written there |
+//! | `IST0116`, `IST0137` | Deployments that are known to be in the mesh; one service that contradicts itself | workloads that are not known to be out of it; several services | files seldom hold the namespace's labels; one service may well give two ports one target |
+//! | `IST0128`, `IST0129` | no roots are named | none are, and the system's are not believed either; or `insecureSkipVerify` | since 1.24 the system's roots verify a server |
+//! | `IST0140` | any subset that a VirtualService for sidecars chooses | one that leaves workloads out | a subset of all workloads changes nothing |
+//! | `IST0145` | hosts that overlap, such as `*` and `a.com` | the same host | the more specific one wins, as is meant |
+//! | `IST0157` | no provider, and no default one | and no `accessLogFile` | that is where they are written then |
+//! | `IST0161` | a certificate that is none, or not valid now | and a private key that is none, and a Secret that holds neither | no server can show it |
+//! | `IST0162` | listens on a port that is no target port | or on neither port nor target port | a gateway's port is the service's, and is translated |
+//! | `IST0173` | any subset without a pod | one that is routed to | others harm nobody |
 
 mod annotation;
 mod budget;
 mod calls;
 mod context;
+mod credential;
 mod destination_rule;
 mod envoy_filter;
 mod gateway;
 mod hosts;
+mod ingress;
 mod l4;
 mod namespace;
 mod policy;
@@ -56,6 +77,7 @@ pub use context::Context;
 
 use crate::diagnostic::{Findings, code};
 use crate::world::World;
+use std::time::SystemTime;
 
 /// One question that is asked of a World.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +97,7 @@ const RULE: &str = "DestinationRule";
 const GATEWAY: &str = "Gateway";
 const ENTRY: &str = "ServiceEntry";
 const SERVICE: &str = "Service";
+/// Stands for what makes pods as well.
 const POD: &str = "Pod";
 const WORKLOAD: &str = "WorkloadEntry";
 const GROUP: &str = "WorkloadGroup";
@@ -165,6 +188,12 @@ pub const ANALYZERS: &[Analyzer] = &[
         run: gateway::conflicts,
     },
     Analyzer {
+        name: "gateway.credential",
+        codes: &[code::REFERENCE, code::INVALID_CREDENTIAL],
+        kinds: &[GATEWAY, "Secret", POD, WORKLOAD, GROUP, MESH],
+        run: credential::secrets,
+    },
+    Analyzer {
         name: "gateway.port",
         codes: &[code::PORT_NOT_ON_SERVICE],
         kinds: &[GATEWAY, SERVICE, POD],
@@ -195,6 +224,12 @@ pub const ANALYZERS: &[Analyzer] = &[
         run: namespace::pods,
     },
     Analyzer {
+        name: "pod.user",
+        codes: &[code::PROXY_USER],
+        kinds: &[NAMESPACE, POD],
+        run: namespace::users,
+    },
+    Analyzer {
         name: "policy.reference",
         codes: &[code::REFERENCE],
         // Whatever has a namespace makes that namespace known, which only a declared one asks for.
@@ -222,7 +257,7 @@ pub const ANALYZERS: &[Analyzer] = &[
     Analyzer {
         name: "service.shared-workload",
         codes: &[code::PORT_PROTOCOLS_DIFFER, code::TARGET_PORTS_CONFLICT],
-        kinds: &[SERVICE, POD, WORKLOAD, GROUP],
+        kinds: &[SERVICE, POD, WORKLOAD, GROUP, NAMESPACE],
         run: service::shared_workloads,
     },
     Analyzer {
@@ -286,6 +321,12 @@ pub const ANALYZERS: &[Analyzer] = &[
         run: reference::gateways,
     },
     Analyzer {
+        name: "virtualservice.ingress",
+        codes: &[code::RULES_NOT_AT_INGRESS],
+        kinds: &[VS, RULE, SERVICE, ENTRY, POD, WORKLOAD, GROUP, MESH],
+        run: ingress::subsets,
+    },
+    Analyzer {
         name: "virtualservice.overlap",
         codes: &[code::MESH_HOSTS_CONFLICT, code::OVERLAP],
         kinds: &[VS, MESH],
@@ -319,18 +360,27 @@ pub fn findings(world: &World) -> Findings {
 
 /// Asks every analyzer; the findings stand in the order of the text that they are about.
 pub fn analyze(world: &World) -> Findings {
-    ask(world, ANALYZERS)
+    analyze_at(world, SystemTime::now())
+}
+
+/// Asks every analyzer what it will say at this time: certificates expire.
+pub fn analyze_at(world: &World, now: SystemTime) -> Findings {
+    ask(world, ANALYZERS, now)
 }
 
 /// Asks those analyzers alone whose answer may differ after a change of these kinds. What the others said of
 /// the World before still holds.
 pub fn analyze_changed(world: &World, changed: &[&str]) -> Findings {
+    let changed: Vec<&str> = changed.iter().map(|k| if MAKE_PODS.contains(k) { POD } else { *k }).collect();
     let concerned = ANALYZERS.iter().filter(|a| a.kinds.iter().any(|k| changed.contains(k)));
-    ask(world, concerned)
+    ask(world, concerned, SystemTime::now())
 }
 
-fn ask<'a>(world: &World, analyzers: impl IntoIterator<Item = &'a Analyzer>) -> Findings {
-    let context = Context::new(world);
+/// Kinds whose templates are read as the pods that they make.
+const MAKE_PODS: [&str; 6] = ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob"];
+
+fn ask<'a>(world: &World, analyzers: impl IntoIterator<Item = &'a Analyzer>, now: SystemTime) -> Findings {
+    let context = Context::new(world, now);
     let mut all = Findings::new();
     for analyzer in analyzers {
         (analyzer.run)(&context, &mut all);

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 /// Check whether the resources of files fit together, after all that `validate` checks.
 ///
 /// Hosts, subsets, ports and gateways that do not exist; resources that contradict each other. The files are
-/// taken for the whole mesh, so name all of them at once. A reference to what is declared elsewhere is a
-/// warning; silence it by --suppress.
+/// taken for the whole mesh, so name all of them at once: a reference to what is declared elsewhere is an
+/// error, unless --suppress silences it.
 ///
 /// Exit codes: 0 without a finding of the failure threshold or above, 1 with one, 2 for bad usage.
 #[derive(clap::Args, Debug)]

@@ -17,7 +17,7 @@ use suppress::Suppression;
 /// Which files are read, which findings count, and how they are printed.
 #[derive(clap::Args, Debug)]
 pub(crate) struct CheckArgs {
-    /// Files, or folders of .yaml, .yml and .json files.
+    /// Files, or folders of .yaml, .yml and .json files; `-` is standard input.
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Read folders with all folders below them.
@@ -42,7 +42,7 @@ pub(crate) struct CheckArgs {
 enum Output {
     /// As a compiler prints them, with the line and a caret.
     Text,
-    /// A list of {code, level, resource, path, file, line, column, message, help, notes}.
+    /// A list of {code, level, resource, path, file, line, column, message, help, notes, related}.
     Json,
     /// SARIF 2.1.0, for code hosts and editors.
     Sarif,
@@ -66,7 +66,7 @@ enum When {
 /// Reads the files, adds what `more` has to say about the World that they make, and prints what counts.
 pub(crate) fn run(args: &CheckArgs, more: fn(&World) -> Findings) -> ExitCode {
     let options = Options { recursive: args.recursive, checks: CHECKS, ..Options::default() };
-    let loaded = source::load_with(&args.paths, options);
+    let loaded = source::load_with(&args.paths, options, &mut std::io::stdin().lock());
     let checked = loaded.world.len() + refused(&loaded.findings, &loaded.world);
     let mut all = loaded.findings.to_vec();
     all.extend(more(&loaded.world));

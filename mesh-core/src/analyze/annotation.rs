@@ -5,6 +5,7 @@
 //! reads.
 
 use super::context::{Context, say};
+use crate::api::kubernetes::workload::TemplateMeta;
 use crate::api::{AnyResource, Meta};
 use crate::diagnostic::{Findings, SourceMap, code};
 use ipnet::IpNet;
@@ -20,11 +21,11 @@ const KNOWN: &[(&str, &[&str])] = &[
             "install.operator.istio.io/chart-owner",
             "install.operator.istio.io/owner-generation",
             "install.operator.istio.io/version",
-            "istio.io/dry-run",
             "istio.io/rev",
             "istio.io/description",
         ],
     ),
+    ("AuthorizationPolicy", &["istio.io/dry-run"]),
     ("Ingress", &["kubernetes.io/ingress.class"]),
     ("Namespace", &["topology.istio.io/controlPlaneClusters"]),
     (
@@ -123,7 +124,7 @@ const DEPRECATED: &[(&str, &str)] = &[
     ("alpha.istio.io/identity", "take it out"),
 ];
 
-/// The annotations of Namespaces, Services and Pods.
+/// The annotations of Namespaces, Services and Pods, and of what makes Pods and its templates.
 pub(super) fn annotations(ctx: &Context<'_>, out: &mut Findings) {
     // By name, with the kinds; made once.
     let mut known: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -133,17 +134,43 @@ pub(super) fn annotations(ctx: &Context<'_>, out: &mut Findings) {
         }
     }
     for resource in ctx.world.iter() {
-        let kind = match resource {
-            AnyResource::Namespace(_) => "Namespace",
-            AnyResource::Service(_) => "Service",
-            AnyResource::Pod(_) => "Pod",
-            _ => continue,
-        };
+        let template = template(resource);
+        let judged =
+            matches!(resource, AnyResource::Namespace(_) | AnyResource::Service(_) | AnyResource::Pod(_));
+        if !judged && template.is_none() {
+            continue;
+        }
         let (meta, source) = (resource.meta(), resource.source());
-        for (name, value) in meta.annotations.iter().filter(|(name, _)| is_ours(name)) {
-            one(&Annotation { kind, name, value, meta, source }, &known, ctx, out);
+        let mut judge = |kind: &str, path: &str, labels: &Texts, annotations: &Texts| {
+            for (name, value) in annotations.iter().filter(|(name, _)| is_ours(name)) {
+                let path = format!("{path}.annotations.{name}");
+                one(&Annotation { kind, name, value, path, labels, meta, source }, &known, ctx, out);
+            }
+        };
+        judge(&meta.kind, "metadata", &meta.labels, &meta.annotations);
+        if let Some((path, of)) = template {
+            judge("Pod", path, &of.labels, &of.annotations);
         }
     }
+}
+
+type Texts = BTreeMap<String, String>;
+
+/// What the pods of a resource will have, and where that stands.
+fn template(resource: &AnyResource) -> Option<(&'static str, &TemplateMeta)> {
+    let metadata = match resource {
+        AnyResource::Deployment(r) => &r.spec.template.metadata,
+        AnyResource::StatefulSet(r) => &r.spec.template.metadata,
+        AnyResource::DaemonSet(r) => &r.spec.template.metadata,
+        AnyResource::ReplicaSet(r) => &r.spec.template.metadata,
+        AnyResource::Job(r) => &r.spec.template.metadata,
+        AnyResource::CronJob(r) => {
+            let metadata = &r.spec.job_template.spec.template.metadata;
+            return Some(("spec.jobTemplate.spec.template.metadata", metadata));
+        }
+        _ => return None,
+    };
+    Some(("spec.template.metadata", metadata))
 }
 
 fn is_ours(name: &str) -> bool {
@@ -155,14 +182,16 @@ struct Annotation<'a> {
     kind: &'a str,
     name: &'a str,
     value: &'a str,
+    path: String,
+    /// Those that stand beside it.
+    labels: &'a Texts,
     meta: &'a Meta,
     source: &'a Arc<SourceMap>,
 }
 
 fn one(of: &Annotation<'_>, known: &BTreeMap<&str, Vec<&str>>, ctx: &Context<'_>, out: &mut Findings) {
-    let path = format!("metadata.annotations.{}", of.name);
     let mut report = |code, message: String, help: String| {
-        out.push(say(code, message).about(of.meta, of.source, path.clone()).at_key().help(help));
+        out.push(say(code, message).about(of.meta, of.source, of.path.clone()).at_key().help(help));
     };
     let Some(kinds) = known.get(of.name) else {
         // The Gateway API's implementation and installers have annotations of their own.
@@ -172,7 +201,7 @@ fn one(of: &Annotation<'_>, known: &BTreeMap<&str, Vec<&str>>, ctx: &Context<'_>
         };
         return report(code::UNKNOWN_ANNOTATION, format!("no kind has the annotation `{}`", of.name), help);
     };
-    let has_label = of.meta.labels.contains_key(of.name);
+    let has_label = of.labels.contains_key(of.name);
     if let Some((_, instead)) = DEPRECATED.iter().find(|(name, _)| *name == of.name && !has_label) {
         report(code::DEPRECATED_ANNOTATION, format!("`{}` is deprecated", of.name), (*instead).to_owned());
     }

@@ -36,7 +36,7 @@ fn amplification(calls: &Calls<'_>, out: &mut Findings) {
         let repeated = chain.iter().filter(|c| c.times > 1).count();
         // Defaults alone repeat what no application saw; it takes somebody's word to make it many.
         let at = chain.iter().filter(|c| c.written && c.times > 1).max_by_key(|c| c.times);
-        let Some((of, path)) = at.and_then(|call| call.route.as_ref()) else { continue };
+        let Some(at @ (of, path)) = at.and_then(|call| call.route.as_ref()) else { continue };
         if total <= ORDINARY || repeated < 2 || !said.insert((&of.meta.namespace, &of.meta.name, path)) {
             continue;
         }
@@ -54,6 +54,11 @@ fn amplification(calls: &Calls<'_>, out: &mut Findings) {
         let mut caller = root;
         for call in &chain {
             finding = beside(finding, &call.because, &format!("{caller} calls {}", call.to));
+            let retries = call.route.as_ref().filter(|other| call.written && *other != at);
+            if let Some((route, path)) = retries {
+                let spot = Spot::of(route, format!("{path}.retries.attempts"));
+                finding = beside(finding, &spot, &format!("sent up to {} times", call.times));
+            }
             caller = &call.to;
         }
         out.push(finding);
@@ -128,7 +133,7 @@ fn timeouts(calls: &Calls<'_>, out: &mut Findings) {
                 continue;
             }
             let how = match inner.per_try {
-                Some(each) if inner.timeout.is_none_or(|all| needed < all) => {
+                Some(each) if inner.bound_by() != "timeout" => {
                     format!("{} attempts of {}", inner.times, text(each))
                 }
                 _ => format!("a timeout of {}", text(needed)),
@@ -143,7 +148,8 @@ fn timeouts(calls: &Calls<'_>, out: &mut Findings) {
             let finding = say(code::TIMEOUT_BUDGET, message).at(of, format!("{path}.{field}"));
             let mut finding = finding.help("make the outer bound longer than the inner one");
             if let Some((route, path)) = &inner.route {
-                finding = beside(finding, &Spot::of(route, path.as_str()), "the inner bound");
+                let field = inner.bound_by();
+                finding = beside(finding, &Spot::of(route, format!("{path}.{field}")), "the inner bound");
             }
             finding = beside(finding, &call.because, &format!("{caller} calls {}", call.to));
             out.push(beside(finding, &inner.because, &format!("{} calls {}", call.to, inner.to)));

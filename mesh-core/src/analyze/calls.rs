@@ -70,9 +70,20 @@ impl Call<'_> {
 
     /// The longest that the call may take with all attempts, where that is bounded.
     pub(super) fn longest(&self) -> Option<Duration> {
+        self.tries().into_iter().chain(self.timeout).min()
+    }
+
+    /// The field that bounds the call.
+    pub(super) fn bound_by(&self) -> &'static str {
+        match self.tries() {
+            Some(tries) if self.timeout.is_none_or(|all| tries < all) => "retries.perTryTimeout",
+            _ => "timeout",
+        }
+    }
+
+    fn tries(&self) -> Option<Duration> {
         let times = u32::try_from(self.times).unwrap_or(u32::MAX);
-        let tries = self.per_try.map(|d| d.saturating_mul(times));
-        tries.into_iter().chain(self.timeout).min()
+        self.per_try.map(|d| d.saturating_mul(times))
     }
 }
 

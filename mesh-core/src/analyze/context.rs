@@ -2,15 +2,16 @@
 
 use super::selecting::Selecting;
 use super::workloads::Workloads;
-use crate::api::networking::{DestinationRule, Gateway, VirtualService};
+use crate::api::networking::{DestinationRule, Gateway, ServiceEntry, VirtualService};
 use crate::api::{AnyResource, MeshConfig, Meta, Resource, kubernetes};
-use crate::diagnostic::{Finding, Level, ResourceKey, SourceMap, code};
+use crate::diagnostic::{Finding, Label, Level, ResourceKey, SourceMap, code};
 use crate::hostname::Hostname;
-use crate::registry::{CLUSTER_DOMAIN, ExportTo, Registry, Service};
+use crate::registry::{CLUSTER_DOMAIN, ExportTo, Provider, Registry, Service};
 use crate::world::World;
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// How many names are compared in search of a likely one, in all: suggestions must not cost what the
 /// analysis itself does not.
@@ -32,6 +33,8 @@ pub struct Context<'w> {
     namespaces: HashMap<&'w str, &'w Meta>,
     inhabited: HashSet<&'w str>,
     guesses: Cell<usize>,
+    /// What certificates are compared with.
+    pub(super) now: SystemTime,
 }
 
 /// A VirtualService, read.
@@ -79,8 +82,8 @@ impl<'a> GatewayName<'a> {
 }
 
 impl<'w> Context<'w> {
-    /// Indexes a World.
-    pub fn new(world: &'w World) -> Self {
+    /// Indexes a World, to be judged at this time.
+    pub fn new(world: &'w World, now: SystemTime) -> Self {
         let mesh = world.mesh();
         let routings: Vec<Routing<'w>> = world.of::<VirtualService>().map(|of| routing(of, mesh)).collect();
         let mut on_mesh = ByHost::default();
@@ -109,6 +112,7 @@ impl<'w> Context<'w> {
             namespaces: world.of::<kubernetes::Namespace>().map(|n| (&*n.meta.name, &n.meta)).collect(),
             inhabited: world.iter().map(|r| &*r.meta().namespace).collect(),
             guesses: Cell::new(GUESSES),
+            now,
         }
     }
 
@@ -132,6 +136,24 @@ impl<'w> Context<'w> {
     /// The service of a host as callers of a namespace see it: of its own name, or of a wildcard over it.
     pub(super) fn service(&self, host: &Hostname, from: &str) -> Option<&'w Arc<Service>> {
         wider(host).find_map(|name| self.registry.service(&name, from))
+    }
+
+    /// A field of the resource that declares a service: a Service, or a ServiceEntry.
+    pub(super) fn declared(&self, service: &Service, path: &str) -> Option<Spot<'w>> {
+        let Service { namespace, name, .. } = service;
+        let source = match service.provider {
+            Provider::Kubernetes => &self.world.get::<kubernetes::Service>(namespace, name)?.source,
+            Provider::External => &self.world.get::<ServiceEntry>(namespace, name)?.source,
+        };
+        Some(Spot { source, path: path.to_owned() })
+    }
+
+    /// Whether a host that no service has may be one of the mesh's own installation: of the root namespace, of which
+    /// no service is here. What serves gateways and istiod is seldom among a user's files.
+    pub(super) fn may_be_installed(&self, host: &Hostname) -> bool {
+        let root = &*self.mesh.root_namespace;
+        let suffix = format!(".{root}.svc.{CLUSTER_DOMAIN}");
+        host.as_str().ends_with(&suffix) && !self.registry.services().any(|s| *s.namespace == *root)
     }
 
     /// The Gateway of a name.
@@ -236,11 +258,23 @@ impl<'w> Spot<'w> {
 }
 
 /// Lets a finding show another place; the text says what stands there.
-pub(super) fn beside(mut finding: Finding, spot: &Spot<'_>, text: &str) -> Finding {
-    let mut help = finding.help.take().unwrap_or_default();
-    let line = spot.source.locate(&spot.path).map(|span| format!(":{}", span.line)).unwrap_or_default();
-    help += &format!("; {text}: {}{line}", spot.source.file);
-    finding.help(help)
+pub(super) fn beside(finding: Finding, spot: &Spot<'_>, text: &str) -> Finding {
+    finding.beside(spot.source, &spot.path, text)
+}
+
+/// Lets a finding show another place, where there is one.
+pub(super) fn beside_any(finding: Finding, spot: Option<Spot<'_>>, text: &str) -> Finding {
+    match spot {
+        Some(spot) => beside(finding, &spot, text),
+        None => finding,
+    }
+}
+
+/// As [`beside`], at the name of the field: its value may be long, or blotted out.
+pub(super) fn beside_key(mut finding: Finding, spot: &Spot<'_>, text: &str) -> Finding {
+    let span = spot.source.key(&spot.path).or_else(|| spot.source.locate(&spot.path));
+    finding.labels.push(Label { source: spot.source.clone(), span, text: text.to_owned() });
+    finding
 }
 
 /// The codes that resources silence by annotation, as `istioctl` reads it.

@@ -23,7 +23,7 @@ pub(super) fn hosts(ctx: &Context<'_>, out: &mut Findings) {
         let Ok(host) = full_name(&rule.spec.host, own) else { continue };
         let known = ctx.service(&host, own).is_some() || (host.is_wildcard() && covered.contains(&host));
         // A rule may be for callers in other namespaces than its own.
-        if known || ctx.registry.services_at(&host).next().is_some() {
+        if known || ctx.registry.services_at(&host).next().is_some() || ctx.may_be_installed(&host) {
             continue;
         }
         let message = format!("there is no service `{host}`: this rule holds for nobody");
@@ -39,11 +39,13 @@ pub(super) fn hosts(ctx: &Context<'_>, out: &mut Findings) {
 /// Subsets that are routed to and that no instance of the service belongs to, where instances are known. A
 /// subset that no route names harms nobody.
 pub(super) fn subsets(ctx: &Context<'_>, out: &mut Findings) {
-    let mut routed: HashMap<Hostname, BTreeSet<&str>> = HashMap::new();
+    // By host and subset, the first route to it.
+    let mut routed: HashMap<Hostname, BTreeMap<&str, Spot<'_>>> = HashMap::new();
     for routing in &ctx.routings {
-        for (_, to) in super::reference::all_destinations(&routing.of.spec) {
+        for (path, to) in super::reference::all_destinations(&routing.of.spec) {
             if let Ok(host) = full_name(&to.host, &routing.of.meta.namespace) {
-                routed.entry(host).or_default().insert(&to.subset);
+                let spot = || Spot::of(routing.of, format!("{path}.subset"));
+                routed.entry(host).or_default().entry(&to.subset).or_insert_with(spot);
             }
         }
     }
@@ -52,9 +54,7 @@ pub(super) fn subsets(ctx: &Context<'_>, out: &mut Findings) {
         let Some(named) = routed.get(&host) else { continue };
         let Some(service) = ctx.service(&host, &rule.meta.namespace) else { continue };
         for (i, subset) in rule.spec.subsets.iter().enumerate() {
-            if !named.contains(&*subset.name) {
-                continue;
-            }
+            let Some(route) = named.get(&*subset.name) else { continue };
             let mut want = subset.labels.clone();
             // Where a workload runs is known of nodes, not of files.
             want.retain(|key, _| !key.starts_with("topology.") && key != "kubernetes.io/hostname");
@@ -64,6 +64,7 @@ pub(super) fn subsets(ctx: &Context<'_>, out: &mut Findings) {
             let message =
                 format!("no workload of `{host}` is in subset `{}`: requests to it get 503", subset.name);
             let finding = say(code::EMPTY_SUBSET, message).at(rule, format!("spec.subsets[{i}].labels"));
+            let finding = beside(finding, route, "a route to it");
             out.push(finding.help(format!("it wants {}", super::gateway::labels(&want))));
         }
     }

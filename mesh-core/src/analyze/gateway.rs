@@ -4,7 +4,7 @@ use super::context::{Context, GatewayName, Spot, beside, say};
 use crate::api::Resource;
 use crate::api::kubernetes::Service;
 use crate::api::networking::Gateway;
-use crate::api::networking::gateway::ServerTls;
+use crate::api::networking::gateway::{self, ServerTls};
 use crate::api::value::labels_match;
 use crate::diagnostic::{Findings, code};
 use crate::hostname::Hostname;
@@ -39,7 +39,7 @@ pub(super) fn ports(ctx: &Context<'_>, out: &mut Findings) {
     for (selector, gateways) in by_selector {
         let mut before: Vec<&Arc<Resource<Service>>> = Vec::new();
         let mut labels_seen = BTreeSet::new();
-        for pod in ctx.workloads.select(None, selector).filter(|w| w.pod.is_some()) {
+        for pod in ctx.workloads.select(None, selector).filter(|w| w.spec.is_some()) {
             let namespace = &*pod.meta.namespace;
             if labels_seen.insert((namespace, &*pod.labels)) {
                 let near = services.get(namespace).into_iter().flatten();
@@ -107,7 +107,7 @@ pub(super) fn hosts(ctx: &Context<'_>, out: &mut Findings) {
             };
             let path = format!("spec.gateways[{i}]");
             let finding = say(code::HOST_NOT_IN_GATEWAY, message).at(routing.of, path).help(help);
-            out.push(beside(finding, &Spot::of(gateway, "spec.servers"), "the gateway's hosts"));
+            out.push(beside(finding, &Spot::of(gateway, "spec.servers[0].hosts"), "the gateway's hosts"));
         }
     }
 }
@@ -123,58 +123,72 @@ fn offered(gateway: &Resource<Gateway>) -> Vec<(String, Hostname)> {
     .collect()
 }
 
-/// A host on a port of the proxies with these labels, at an address.
-type Listening<'a> = (&'a BTreeMap<String, String>, u16, &'a str, String);
+/// What several gateways have, by the labels of their proxies.
+struct Held<'a, K>(HashMap<K, BTreeMap<&'a Labels, Server<'a>>>);
+
+type Labels = BTreeMap<String, String>;
+
+/// A gateway, and the place of one of its servers.
+type Server<'a> = (&'a Arc<Resource<Gateway>>, usize);
+
+impl<'a, K: std::hash::Hash + Eq> Held<'a, K> {
+    /// The first gateway, other than this one, that has it as well at some of the same proxies: one selector holds
+    /// all that the other does. Takes note of this one.
+    fn before(&mut self, key: K, server: Server<'a>) -> Option<Server<'a>> {
+        let all = self.0.entry(key).or_default();
+        let own = &server.0.spec.selector;
+        let found = all.get(own).copied().or_else(|| {
+            let shared = |other: &Labels| labels_match(other, own) || labels_match(own, other);
+            all.iter().find(|(other, _)| shared(other)).map(|(_, found)| *found)
+        });
+        all.entry(own).or_insert(server);
+        found.filter(|(other, _)| !Arc::ptr_eq(other, server.0))
+    }
+}
 
 /// Gateways that listen for the same host on the same port of the same proxies.
 pub(super) fn conflicts(ctx: &Context<'_>, out: &mut Findings) {
-    let mut first: HashMap<Listening<'_>, (&Arc<Resource<Gateway>>, usize)> = HashMap::new();
+    let mut held: Held<'_, (u16, &str, String)> = Held(HashMap::new());
     for gateway in ctx.world.of::<Gateway>() {
         let own = &*gateway.meta.namespace;
         for (i, server) in gateway.spec.servers.iter().enumerate() {
             let port = server.port.number;
-            let mut others = server.hosts.iter().filter_map(|written| {
+            let mut others = server.hosts.iter().enumerate().filter_map(|(h, written)| {
                 let host = match written.split_once('/') {
                     Some(("*", host)) => host.to_lowercase(),
                     Some((".", host)) => format!("{own}/{host}").to_lowercase(),
                     _ => written.to_lowercase(),
                 };
-                let key = (&gateway.spec.selector, port, &*server.bind, host);
-                let (other, s) = *first.entry(key).or_insert((gateway, i));
-                (!Arc::ptr_eq(other, gateway)).then_some((written, other, s))
+                let (other, s) = held.before((port, &*server.bind, host), (gateway, i))?;
+                Some((h, written, other, s))
             });
             let found = others.next();
             // Every host is taken note of, though one finding says enough.
             others.for_each(drop);
-            let Some((host, other, s)) = found else { continue };
+            let Some((h, host, other, s)) = found else { continue };
             let message = format!(
                 "Gateway {}/{} listens for `{host}` on port {port} of the same proxies",
                 other.meta.namespace, other.meta.name
             );
-            let path = format!("spec.servers[{i}].hosts");
+            let path = format!("spec.servers[{i}].hosts[{h}]");
             let help = "keep one of them, or give them other hosts";
             let finding = say(code::GATEWAYS_CONFLICT, message).at(gateway, path).help(help);
-            let spot = Spot::of(other, format!("spec.servers[{s}].hosts"));
+            let named = |server: &gateway::Server| server.hosts.iter().position(|theirs| theirs == host);
+            let theirs = other.spec.servers.get(s).and_then(named).map(|at| format!("[{at}]"));
+            let spot = Spot::of(other, format!("spec.servers[{s}].hosts{}", theirs.unwrap_or_default()));
             out.push(beside(finding, &spot, "the other one"));
         }
     }
 }
 
-/// A certificate that the proxies with these labels show.
-type Shown<'a> = (&'a BTreeMap<String, String>, String);
-
 /// Gateways that show the same certificate from the same proxies: browsers reuse one's connections for the
 /// other's hosts.
 pub(super) fn certificates(ctx: &Context<'_>, out: &mut Findings) {
-    let mut first: HashMap<Shown<'_>, &Arc<Resource<Gateway>>> = HashMap::new();
+    let mut held: Held<'_, String> = Held(HashMap::new());
     for gateway in ctx.world.of::<Gateway>() {
         for (i, server) in gateway.spec.servers.iter().enumerate() {
-            let Some((field, certificate)) = server.tls.as_ref().and_then(certificate) else { continue };
-            let key = (&gateway.spec.selector, certificate);
-            let other = *first.entry(key).or_insert(gateway);
-            if Arc::ptr_eq(other, gateway) {
-                continue;
-            }
+            let Some((field, shown)) = server.tls.as_ref().and_then(certificate) else { continue };
+            let Some((other, s)) = held.before(shown, (gateway, i)) else { continue };
             let message = format!(
                 "Gateway {}/{} shows the same certificate: callers that reuse its HTTP/2 connections get 404 for hosts of this one",
                 other.meta.namespace, other.meta.name
@@ -182,7 +196,8 @@ pub(super) fn certificates(ctx: &Context<'_>, out: &mut Findings) {
             let path = format!("spec.servers[{i}].tls.{field}");
             let help = "put the hosts of a certificate into one Gateway";
             let finding = say(code::CERTIFICATE_TWICE, message).at(gateway, path).help(help);
-            out.push(beside(finding, &Spot::of(other, "spec.servers"), "the other one"));
+            let spot = Spot::of(other, format!("spec.servers[{s}].tls.{field}"));
+            out.push(beside(finding, &spot, "the other one"));
         }
     }
 }

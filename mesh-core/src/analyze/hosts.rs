@@ -4,10 +4,10 @@
 //! A sidecar follows one VirtualService per host: of those that it sees the oldest, then the first by name,
 //! then by namespace. Istio leaves that order open; here it is always the same, and said.
 
-use super::context::{Context, Routing, Spot, beside, say};
+use super::context::{Context, Routing, Spot, beside, beside_any, say};
 use crate::api::Meta;
 use crate::api::networking::ServiceEntry;
-use crate::diagnostic::{Findings, code};
+use crate::diagnostic::{Finding, Findings, code};
 use crate::hostname::Hostname;
 use crate::registry::{CLUSTER_DOMAIN, ExportTo, Provider, Registry, Service};
 use std::collections::HashMap;
@@ -120,7 +120,7 @@ pub(super) fn claims(ctx: &Context<'_>, out: &mut Findings) {
                 owner.host, owner.namespace
             );
             let finding = say(code::HOST_CLAIM, message).at(routing.of, format!("spec.hosts[{i}]"));
-            out.push(finding.help(advice(owner, own)));
+            out.push(owned(ctx, finding, owner, own));
         }
     }
     for entry in ctx.world.of::<ServiceEntry>().filter(|e| *e.meta.namespace != *root) {
@@ -136,7 +136,7 @@ pub(super) fn claims(ctx: &Context<'_>, out: &mut Findings) {
                 owner.host, owner.namespace
             );
             let finding = say(code::HOST_CLAIM, message).at(entry, format!("spec.hosts[{i}]"));
-            out.push(finding.help(advice(owner, own)));
+            out.push(owned(ctx, finding, owner, own));
         }
     }
 }
@@ -188,9 +188,11 @@ impl<'w> Owners<'w> {
     }
 }
 
-fn advice(owner: &Service, own: &str) -> String {
-    format!(
-        "move it to namespace `{}`, whose service this is ({}), or keep it to your own callers with exportTo: [\".\"] in `{own}`",
-        owner.namespace, owner.origin
-    )
+/// Says whose host it is, and what may be done.
+fn owned(ctx: &Context<'_>, finding: Finding, owner: &Service, own: &str) -> Finding {
+    let help = format!(
+        "move it to namespace `{}`, or keep it to your own callers with exportTo: [\".\"] in `{own}`",
+        owner.namespace
+    );
+    beside_any(finding, ctx.declared(owner, "metadata.name"), "the service that has it").help(help)
 }

@@ -4,12 +4,12 @@
 //! workloads, and a port that speaks no HTTP. There a rule on methods or paths cannot be evaluated: an ALLOW
 //! rule lets nobody in, and a DENY rule shuts out more than it says.
 
-use super::context::{Context, say};
+use super::context::{Context, beside_any, say};
 use super::workloads::is_ambient;
 use crate::api::Resource;
 use crate::api::security::AuthorizationPolicy;
 use crate::api::security::authorization_policy::{Action, Rule};
-use crate::diagnostic::{Findings, code};
+use crate::diagnostic::{Finding, Findings, code};
 use crate::registry::{Service, TargetPort};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -37,7 +37,9 @@ pub(super) fn policies(ctx: &Context<'_>, out: &mut Findings) {
                 tcp_alone(rule, &mine)
             };
             let Some(place) = place else { continue };
-            report(policy, spec.action, &path, what, &place, ambient, out);
+            let finding = report(policy, spec.action, &path, what, &place, ambient);
+            let service = mine.first().filter(|_| !ambient);
+            out.push(beside_any(finding, service.and_then(|s| ctx.declared(s, "spec.ports")), "the ports"));
         }
     }
 }
@@ -49,8 +51,7 @@ fn report(
     what: &str,
     place: &str,
     ambient: bool,
-    out: &mut Findings,
-) {
+) -> Finding {
     let effect = match action {
         Action::Allow => "the rule allows nobody",
         _ => "the rule holds for every connection that its other parts fit",
@@ -60,7 +61,7 @@ fn report(
         true => "attach the policy to a waypoint with targetRefs, or take the conditions on requests out",
         false => "take the conditions on requests out, or declare the port's protocol as http",
     };
-    out.push(say(code::BEYOND_L4, message).at(policy, path).help(help));
+    say(code::BEYOND_L4, message).at(policy, path).help(help)
 }
 
 /// Whether the workloads that a policy selects are in ambient mode: those that are known, else the namespace.

@@ -1,6 +1,6 @@
 //! Security policies: whom they select, and what they need to be able to work.
 
-use super::context::{Context, say};
+use super::context::{Context, Spot, beside, beside_any, say};
 use super::gateway::labels;
 use crate::api::Resource;
 use crate::api::extensions::WasmPlugin;
@@ -48,7 +48,7 @@ fn everyone_known(ctx: &Context<'_>) -> bool {
 /// Policies that select the proxies of the Gateway API by labels, which they do not look at.
 pub(super) fn selected_gateways(ctx: &Context<'_>, out: &mut Findings) {
     let mut seen: HashMap<&str, Vec<&BTreeMap<String, String>>> = HashMap::new();
-    for pod in ctx.workloads.iter().filter(|w| w.pod.is_some() && w.labels.contains_key(GATEWAY_NAME)) {
+    for pod in ctx.workloads.iter().filter(|w| w.spec.is_some() && w.labels.contains_key(GATEWAY_NAME)) {
         let known = seen.entry(&pod.meta.namespace).or_default();
         if !known.contains(&&*pod.labels) {
             known.push(&pod.labels);
@@ -109,9 +109,9 @@ pub(super) fn tokens_on_tcp(ctx: &Context<'_>, out: &mut Findings) {
             let message =
                 format!("tokens are never seen: the ports of these workloads are {}", list.join(", "));
             let finding = say(code::JWT_PORT, message).at(auth, "spec.selector.matchLabels");
-            out.push(
-                finding.help("name the service's port http, http2 or grpc, or give it that appProtocol"),
-            );
+            let spot = mine.first().and_then(|s| ctx.declared(s, "spec.ports"));
+            let help = "name the service's port http, http2 or grpc, or give it that appProtocol";
+            out.push(beside_any(finding, spot, "the ports").help(help));
         }
     }
 }
@@ -152,7 +152,9 @@ pub(super) fn claims(ctx: &Context<'_>, out: &mut Findings) {
                 bare.meta.namespace,
                 labels(&gateway.spec.selector)
             );
-            out.push(say(code::CLAIMS_WITHOUT_JWT, message).at(routing.of, path.clone()).help(help));
+            let finding = say(code::CLAIMS_WITHOUT_JWT, message).at(routing.of, path.clone()).help(help);
+            let spot = Spot { source: bare.source, path: "metadata.name".to_owned() };
+            out.push(beside(finding, &spot, "it verifies no tokens"));
         }
     }
 }

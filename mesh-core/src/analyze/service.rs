@@ -1,16 +1,22 @@
 //! Services: what their ports say, and services that contradict each other about one workload.
 
-use super::context::{Context, say};
+use super::context::{Context, Spot, beside, say};
+use super::namespace::is_out;
 use crate::api::Resource;
+use crate::api::kubernetes::service::ServicePort;
 use crate::api::kubernetes::{IntOrString, Service};
 use crate::api::value::labels_match;
-use crate::diagnostic::{Findings, code};
+use crate::diagnostic::{Finding, Findings, code};
 use crate::registry::Protocol;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// Namespaces of Kubernetes itself.
 const SYSTEM: &[&str] = &["kube-system", "kube-public", "kube-node-lease", "local-path-storage"];
+
+/// Label of what a controller of the mesh made, and its value for waypoints.
+const MANAGED: &str = "gateway.istio.io/managed";
+const WAYPOINT: &str = "istio.io-mesh-controller";
 
 /// Ports whose names say no protocol.
 pub(super) fn port_names(ctx: &Context<'_>, out: &mut Findings) {
@@ -57,8 +63,9 @@ pub(super) fn shared_workloads(ctx: &Context<'_>, out: &mut Findings) {
     let mut said = BTreeSet::new();
     for workload in ctx.workloads.iter() {
         let namespace = &*workload.meta.namespace;
-        // Pods of one template are one.
-        if !seen.insert((namespace, workload.labels.clone())) {
+        // Pods of one template are one. What serves as a waypoint calls for others.
+        let managed = workload.labels.get(MANAGED).is_some_and(|by| by == WAYPOINT);
+        if managed || is_out(ctx, workload) || !seen.insert((namespace, workload.labels.clone())) {
             continue;
         }
         let found = services.of(namespace, &workload.labels);
@@ -79,6 +86,14 @@ pub(super) fn shared_workloads(ctx: &Context<'_>, out: &mut Findings) {
                     );
                     let finding = say(code::PORT_PROTOCOLS_DIFFER, message);
                     let finding = finding.about(workload.meta, workload.source, "metadata.name");
+                    let finding = transports.iter().fold(finding, |finding, (transport, of)| {
+                        declared(
+                            finding,
+                            of,
+                            |p| p.port == number && transport_of(p) == *transport,
+                            transport,
+                        )
+                    });
                     out.push(finding.help("give the port one protocol in all services of the workload"));
                 }
             }
@@ -96,6 +111,10 @@ pub(super) fn shared_workloads(ctx: &Context<'_>, out: &mut Findings) {
                 );
                 let finding = say(code::TARGET_PORTS_CONFLICT, message);
                 let finding = finding.about(workload.meta, workload.source, "metadata.name");
+                let finding = numbers.iter().fold(finding, |finding, (number, of)| {
+                    let wanted = |p: &ServicePort| p.port == *number && target_of(p) == target;
+                    declared(finding, of, wanted, &format!("port {number}"))
+                });
                 out.push(finding.help("give the services the same port, or the workload a port for each"));
             }
         }
@@ -126,13 +145,41 @@ impl<'w> BySelector<'w> {
     }
 }
 
+/// Shows where the first of some services declares a port.
+fn declared(
+    finding: Finding,
+    services: &[One<'_>],
+    is_it: impl Fn(&ServicePort) -> bool,
+    what: &str,
+) -> Finding {
+    let found = services.iter().find_map(|s| Some((s, s.spec.ports.iter().position(&is_it)?)));
+    match found {
+        Some((service, at)) => {
+            let text = format!("{what} in Service `{}`", service.meta.name);
+            beside(finding, &Spot::of(service, format!("spec.ports[{at}].port")), &text)
+        }
+        None => finding,
+    }
+}
+
+fn transport_of(port: &ServicePort) -> &str {
+    if port.protocol.is_empty() { "TCP" } else { &port.protocol }
+}
+
+fn target_of(port: &ServicePort) -> String {
+    match &port.target_port {
+        Some(IntOrString::Int(number)) if *number > 0 => number.to_string(),
+        Some(IntOrString::String(name)) if !name.is_empty() => name.clone(),
+        _ => port.port.to_string(),
+    }
+}
+
 /// Who says which transport of a port.
 fn transports<'w>(services: &[One<'w>]) -> BTreeMap<u16, BTreeMap<&'w str, Vec<One<'w>>>> {
     let mut all: BTreeMap<u16, BTreeMap<&str, Vec<One<'w>>>> = BTreeMap::new();
     for service in services {
         for port in &service.spec.ports {
-            let transport = if port.protocol.is_empty() { "TCP" } else { &*port.protocol };
-            all.entry(port.port).or_default().entry(transport).or_default().push(*service);
+            all.entry(port.port).or_default().entry(transport_of(port)).or_default().push(*service);
         }
     }
     all
@@ -143,12 +190,7 @@ fn targets<'w>(services: &[One<'w>]) -> BTreeMap<String, BTreeMap<u16, Vec<One<'
     let mut all: BTreeMap<String, BTreeMap<u16, Vec<One<'w>>>> = BTreeMap::new();
     for service in services {
         for port in &service.spec.ports {
-            let target = match &port.target_port {
-                Some(IntOrString::Int(number)) if *number > 0 => number.to_string(),
-                Some(IntOrString::String(name)) if !name.is_empty() => name.clone(),
-                _ => port.port.to_string(),
-            };
-            all.entry(target).or_default().entry(port.port).or_default().push(*service);
+            all.entry(target_of(port)).or_default().entry(port.port).or_default().push(*service);
         }
     }
     all

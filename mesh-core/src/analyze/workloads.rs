@@ -1,12 +1,14 @@
-//! The workloads of a World, and how far they are known.
+//! The workloads of a World, and how far they are known: pods and entries, and what these will be made of.
 //!
 //! Files seldom hold every workload: many are deployed by other means. So whoever would say that a workload is
 //! missing asks first whether the workloads of that namespace are [known](Workloads::known).
 
-use crate::api::Meta;
-use crate::api::kubernetes::{Pod, Service};
+use crate::api::kubernetes::pod::{Pod, PodSpec};
+use crate::api::kubernetes::workload::PodTemplate;
+use crate::api::kubernetes::{CronJob, DaemonSet, Deployment, Job, ReplicaSet, Service, StatefulSet};
 use crate::api::networking::{Gateway, WorkloadEntry, WorkloadGroup};
 use crate::api::value::labels_match;
+use crate::api::{Meta, Resource};
 use crate::diagnostic::SourceMap;
 use crate::world::World;
 use std::borrow::Cow;
@@ -15,21 +17,68 @@ use std::sync::Arc;
 
 type Labels = BTreeMap<String, String>;
 
-/// A pod, an entry, or what entries are made of.
+/// A pod, an entry, or what pods and entries are made of.
 #[derive(Debug)]
 pub(super) struct Workload<'w> {
     pub(super) meta: &'w Meta,
     pub(super) source: &'w Arc<SourceMap>,
     pub(super) labels: Cow<'w, Labels>,
+    /// Those of the pod.
+    annotations: Option<&'w Labels>,
     /// Its service account.
     pub(super) account: &'w str,
+    /// What the pod is to be; `None` for what is no pod.
+    pub(super) spec: Option<&'w PodSpec>,
+    /// The pod that there is.
     pub(super) pod: Option<&'w Pod>,
 }
 
-impl Workload<'_> {
+/// Label and annotation of a pod that is to have a sidecar, or none.
+const INJECT: &str = "sidecar.istio.io/inject";
+
+impl<'w> Workload<'w> {
+    fn of_pod(pod: &'w Resource<Pod>) -> Self {
+        Self {
+            meta: &pod.meta,
+            source: &pod.source,
+            labels: Cow::Borrowed(&pod.meta.labels),
+            annotations: Some(&pod.meta.annotations),
+            account: account_of(&pod.spec.spec),
+            spec: Some(&pod.spec.spec),
+            pod: Some(&pod.spec),
+        }
+    }
+
+    fn of_template<T>(resource: &'w Resource<T>, template: &'w PodTemplate) -> Self {
+        Self {
+            meta: &resource.meta,
+            source: &resource.source,
+            labels: Cow::Borrowed(&template.metadata.labels),
+            annotations: Some(&template.metadata.annotations),
+            account: account_of(&template.spec),
+            spec: Some(&template.spec),
+            pod: None,
+        }
+    }
+
+    /// Where its [`spec`](Self::spec) stands.
+    pub(super) fn spec_path(&self) -> &'static str {
+        match &*self.meta.kind {
+            "Pod" => "spec",
+            "CronJob" => "spec.jobTemplate.spec.template.spec",
+            _ => "spec.template.spec",
+        }
+    }
+
+    /// What it says of its sidecar: that it is to have one, or none; `None` where it leaves that to its namespace.
+    pub(super) fn wants_proxy(&self) -> Option<bool> {
+        let said = self.labels.get(INJECT).or_else(|| self.annotations?.get(INJECT))?;
+        Some(!said.eq_ignore_ascii_case("false"))
+    }
+
     /// Whether it is in ambient mode: its own label, or its namespace's; a sidecar takes it out.
     pub(super) fn is_ambient(&self, namespace: Option<&Meta>) -> bool {
-        if self.labels.get("sidecar.istio.io/inject").is_some_and(|v| v == "true") || self.has_proxy() {
+        if self.labels.get(INJECT).is_some_and(|v| v == "true") || self.has_proxy() {
             return false;
         }
         match self.labels.get(DATAPLANE_MODE) {
@@ -40,9 +89,14 @@ impl Workload<'_> {
 
     /// Whether it is a pod with a sidecar in it.
     pub(super) fn has_proxy(&self) -> bool {
-        self.meta.annotations.contains_key("sidecar.istio.io/status")
-            || self.pod.is_some_and(|p| p.spec.containers.iter().any(|c| c.name == "istio-proxy"))
+        self.annotations.is_some_and(|a| a.contains_key("sidecar.istio.io/status"))
+            || self.spec.is_some_and(|s| s.containers.iter().any(|c| c.name == "istio-proxy"))
     }
+}
+
+fn account_of(spec: &PodSpec) -> &str {
+    let written = [&spec.service_account_name, &spec.service_account];
+    written.into_iter().find(|a| !a.is_empty()).map_or("default", String::as_str)
 }
 
 /// Label that says which data plane serves a namespace or a pod.
@@ -85,17 +139,14 @@ pub(super) struct Workloads<'w> {
 impl<'w> Workloads<'w> {
     pub(super) fn new(world: &'w World) -> Self {
         let mut new = Self::default();
-        for pod in world.of::<Pod>() {
-            let spec = &pod.spec.spec;
-            let written = [&spec.service_account_name, &spec.service_account];
-            new.add(Workload {
-                meta: &pod.meta,
-                source: &pod.source,
-                labels: Cow::Borrowed(&pod.meta.labels),
-                account: written.into_iter().find(|a| !a.is_empty()).map_or("default", String::as_str),
-                pod: Some(&pod.spec),
-            });
-        }
+        new.all.extend(world.of::<Pod>().map(|r| Workload::of_pod(r)));
+        new.all.extend(world.of::<Deployment>().map(|r| Workload::of_template(r, &r.spec.template)));
+        new.all.extend(world.of::<StatefulSet>().map(|r| Workload::of_template(r, &r.spec.template)));
+        new.all.extend(world.of::<DaemonSet>().map(|r| Workload::of_template(r, &r.spec.template)));
+        new.all.extend(world.of::<ReplicaSet>().map(|r| Workload::of_template(r, &r.spec.template)));
+        new.all.extend(world.of::<Job>().map(|r| Workload::of_template(r, &r.spec.template)));
+        let jobs = world.of::<CronJob>();
+        new.all.extend(jobs.map(|r| Workload::of_template(r, &r.spec.job_template.spec.template)));
         let merged = |meta: &Labels, spec: &Labels| {
             let mut labels = meta.clone();
             labels.extend(spec.clone());
@@ -103,32 +154,32 @@ impl<'w> Workloads<'w> {
         };
         let account = |text: &'w str| if text.is_empty() { "default" } else { text };
         for entry in world.of::<WorkloadEntry>() {
-            new.add(Workload {
+            new.all.push(Workload {
                 meta: &entry.meta,
                 source: &entry.source,
                 labels: merged(&entry.meta.labels, &entry.spec.labels),
+                annotations: None,
                 account: account(&entry.spec.service_account),
+                spec: None,
                 pod: None,
             });
         }
         for group in world.of::<WorkloadGroup>() {
             let of_each = group.spec.metadata.as_ref().map(|m| m.labels.clone()).unwrap_or_default();
             let Some(template) = &group.spec.template else { continue };
-            new.add(Workload {
+            new.all.push(Workload {
                 meta: &group.meta,
                 source: &group.source,
                 labels: merged(&of_each, &template.labels),
+                annotations: None,
                 account: account(&template.service_account),
+                spec: None,
                 pod: None,
             });
         }
         new.index();
         new.learn(world);
         new
-    }
-
-    fn add(&mut self, workload: Workload<'w>) {
-        self.all.push(workload);
     }
 
     fn index(&mut self) {

@@ -79,6 +79,10 @@ pub const DEPRECATED_ANNOTATION: &str = "IST0135";
 pub const TARGET_PORTS_CONFLICT: &str = "IST0137";
 /// `GatewayDuplicateCertificate`: two gateways of the same workloads show the same certificate.
 pub const CERTIFICATE_TWICE: &str = "IST0138";
+/// `IngressRouteRulesNotAffected`: a gateway routes to a host whose subsets another VirtualService chooses for sidecars.
+pub const RULES_NOT_AT_INGRESS: &str = "IST0140";
+/// `InvalidApplicationUID`: an application runs as the user that is the proxy's.
+pub const PROXY_USER: &str = "IST0144";
 /// `ConflictingGateways`: two gateways listen for the same hosts on the same port of the same workloads.
 pub const GATEWAYS_CONFLICT: &str = "IST0145";
 /// `JwtClaimBasedRoutingWithoutRequestAuthN`: a route by a token's claims at a gateway that verifies no tokens.
@@ -101,6 +105,8 @@ pub const TELEMETRY_PROVIDER: &str = "IST0157";
 pub const TELEMETRIES_CONFLICT: &str = "IST0159";
 /// `MultipleTelemetriesWithoutWorkloadSelectors`: two Telemetries of a namespace are for all of it.
 pub const TELEMETRIES_FOR_ALL: &str = "IST0160";
+/// `InvalidGatewayCredential`: a Secret that a gateway names holds no certificate that is valid now.
+pub const INVALID_CREDENTIAL: &str = "IST0161";
 /// `GatewayPortNotDefinedOnService`: a gateway listens on a port that the service before it does not have.
 pub const PORT_NOT_ON_SERVICE: &str = "IST0162";
 /// `ReferencedInternalGateway`: a gateway that was generated from the Gateway API is referred to.
@@ -292,6 +298,18 @@ pub const CODES: &[Code] = &[
         "two gateways of the same workloads show the same certificate",
     ),
     of(
+        RULES_NOT_AT_INGRESS,
+        "IngressRouteRulesNotAffected",
+        Level::Warning,
+        "a gateway routes to a host whose subsets another VirtualService chooses for sidecars",
+    ),
+    of(
+        PROXY_USER,
+        "InvalidApplicationUID",
+        Level::Warning,
+        "an application runs as the user that is the proxy's",
+    ),
+    of(
         GATEWAYS_CONFLICT,
         "ConflictingGateways",
         Level::Error,
@@ -346,6 +364,12 @@ pub const CODES: &[Code] = &[
         "MultipleTelemetriesWithoutWorkloadSelectors",
         Level::Error,
         "two Telemetries of a namespace are for all of it",
+    ),
+    of(
+        INVALID_CREDENTIAL,
+        "InvalidGatewayCredential",
+        Level::Error,
+        "a Secret that a gateway names holds no certificate that is valid now",
     ),
     of(
         PORT_NOT_ON_SERVICE,

@@ -1,6 +1,6 @@
 //! Findings as text in the manner of rustc, and as JSON.
 
-use super::{Finding, Level, SourceMap, Span};
+use super::{Finding, Label, Level, SourceMap, Span};
 use annotate_snippets::{AnnotationKind, Group, Level as Severity, Origin, Renderer, Snippet};
 use serde_json::{Value, json};
 use std::ops::Range;
@@ -145,7 +145,8 @@ fn line_of(text: &str, span: Span) -> Option<Line<'_>> {
 }
 
 /// Findings as a JSON list of `{code, level, resource: {kind, namespace, name}, path, file, line, column,
-/// message, help, notes}`; what is not known is `null`. Places beside the finding's own are notes.
+/// message, help, notes, related}`; what is not known is `null`. `related` are the places beside the finding's
+/// own, as `{file, line, column, message}`.
 pub fn json(findings: &[Finding]) -> Value {
     findings
         .iter()
@@ -164,13 +165,18 @@ pub fn json(findings: &[Finding]) -> Value {
                 "column": f.span.map(|s| s.column),
                 "message": f.message,
                 "help": f.help,
-                "notes": notes(f),
+                "notes": f.notes,
+                "related": f.labels.iter().map(related).collect::<Vec<_>>(),
             })
         })
         .collect()
 }
 
-/// The notes of a finding, and its places beside the first as texts.
-pub(super) fn notes(finding: &Finding) -> Vec<String> {
-    finding.labels.iter().map(ToString::to_string).chain(finding.notes.iter().cloned()).collect()
+fn related(label: &Label) -> Value {
+    json!({
+        "file": &*label.source.file,
+        "line": label.span.map(|s| s.line),
+        "column": label.span.map(|s| s.column),
+        "message": label.text,
+    })
 }

@@ -54,7 +54,7 @@ fn the_json_form_names_file_line_and_column() {
     let want = serde_json::json!([{
         "code": "MESH0004", "level": "info",
         "resource": {"kind": "X", "namespace": "shop", "name": "cart"},
-        "path": "spec.größe", "file": "a.yaml", "line": 3, "column": 10, "message": "m", "help": null, "notes": [],
+        "path": "spec.größe", "file": "a.yaml", "line": 3, "column": 10, "message": "m", "help": null, "notes": [], "related": [],
     }]);
     assert_eq!(json(&[finding]), want);
 }
@@ -105,8 +105,12 @@ warning[MESH0005]: X shop/cart: spec.größe: `cart` is declared twice
 ";
     let all = [finding];
     assert_eq!(text(&all, Color::Never), want);
-    let notes = ["first declared here: b.yaml:2:18", "and here: gone.yaml", "the first one is in force"];
-    assert_eq!(json(&all)[0]["notes"], serde_json::json!(notes));
+    let related = serde_json::json!([
+        {"file": "b.yaml", "line": 2, "column": 18, "message": "first declared here"},
+        {"file": "gone.yaml", "line": null, "column": null, "message": "and here"},
+    ]);
+    assert_eq!(json(&all)[0]["related"], related);
+    assert_eq!(json(&all)[0]["notes"], serde_json::json!(["the first one is in force"]));
 }
 
 #[test]

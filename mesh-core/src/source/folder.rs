@@ -24,6 +24,7 @@ use crate::validate::Check;
 use crate::watch::Watch;
 use crate::world::World;
 use state::LastGood;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use walk::Reading;
@@ -112,14 +113,17 @@ impl FolderSource {
 
 /// Reads files and folders once. There is no last good version: what has errors is left out.
 pub fn load<P: AsRef<Path>>(paths: &[P], recursive: bool) -> Loaded {
-    load_with(paths, Options { recursive, ..Options::default() })
+    load_with(paths, Options { recursive, ..Options::default() }, &mut std::io::empty())
 }
 
-/// The same with options; nothing is watched.
-pub fn load_with<P: AsRef<Path>>(paths: &[P], options: Options) -> Loaded {
+/// The same with options; nothing is watched. A path `-` stands for what `input` gives; findings call it `stdin`.
+pub fn load_with<P: AsRef<Path>>(paths: &[P], options: Options, input: &mut dyn Read) -> Loaded {
     let mut reading = Reading::default();
-    for path in paths {
-        reading.add(path.as_ref(), options.recursive, None);
+    for path in paths.iter().map(AsRef::as_ref) {
+        match path.as_os_str() == "-" {
+            true => reading.add_text("stdin", input),
+            false => reading.add(path, options.recursive, None),
+        }
     }
     let mut state = LastGood::new(options.checks);
     let candidate = state.prepare(reading);

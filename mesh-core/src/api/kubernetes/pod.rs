@@ -30,8 +30,19 @@ pub struct PodSpec {
     pub hostname: String,
     /// Headless Service that it is named in.
     pub subdomain: String,
+    /// Under which user its containers run, where they do not say so themselves.
+    pub security_context: SecurityContext,
     /// Its containers.
     pub containers: Vec<Container>,
+}
+
+/// Under which user processes run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", default)]
+pub struct SecurityContext {
+    /// The user's number; that of the image where none is written.
+    pub run_as_user: Option<i64>,
 }
 
 /// A container.
@@ -41,6 +52,8 @@ pub struct PodSpec {
 pub struct Container {
     /// Name.
     pub name: String,
+    /// Under which user it runs.
+    pub security_context: SecurityContext,
     /// Ports.
     pub ports: Vec<ContainerPort>,
 }

@@ -262,5 +262,7 @@ fn duplicate(second: &AnyResource, first: &AnyResource) -> Finding {
     };
     Finding::warning(code::DUPLICATE, format!("{kind} `{name}` is declared twice; this one has no effect"))
         .about(second.meta(), second.source(), "metadata.name")
-        .help(format!("{why}: {}", stands(first)))
+        .beside(first.source(), "metadata.name", "this one is in force")
+        .note(why)
+        .help("delete one of them, or give it another name")
 }

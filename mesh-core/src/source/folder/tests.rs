@@ -75,6 +75,20 @@ fn what_cannot_be_read_is_a_finding() {
 }
 
 #[test]
+fn a_dash_is_what_the_reader_gives_and_is_read_once() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("a.yaml"), route("a", "v1")).unwrap();
+    let paths = [dir.path(), Path::new("-"), Path::new("-")];
+    let text = route("b", "v2");
+    let loaded = load_with(&paths, true, &mut text.as_bytes());
+    assert_eq!(subset(&loaded.world, "b").as_deref(), Some("v2"));
+    assert_eq!((loaded.world.len(), loaded.findings.len()), (2, 0));
+    let wrong = load_with(&paths[1..], true, &mut &b"kind: \xff"[..]);
+    assert_eq!(wrong.findings[0].code, code::UNREADABLE);
+    assert_eq!(wrong.findings[0].file(), Some("stdin"));
+}
+
+#[test]
 fn of_a_resource_in_two_places_the_first_file_by_name_wins() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("b.yaml"), route("x", "second")).unwrap();
@@ -85,7 +99,9 @@ fn of_a_resource_in_two_places_the_first_file_by_name_wins() {
     let finding = &loaded.findings[0];
     assert_eq!(finding.code, code::DUPLICATE);
     assert!(finding.file().unwrap().ends_with("b.yaml"));
-    assert!(finding.help.as_deref().unwrap().ends_with("a.yaml:1"), "{:?}", finding.help);
+    let [label] = finding.labels.as_slice() else { panic!("{:?}", finding.labels) };
+    assert!(label.source.file.ends_with("a.yaml"), "{label}");
+    assert!(label.to_string().starts_with("this one is in force: ") && label.span.is_some(), "{label}");
 }
 
 #[test]

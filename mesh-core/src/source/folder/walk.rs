@@ -79,6 +79,23 @@ impl Reading {
         });
     }
 
+    /// Adds what a reader gives, under a name; once only.
+    pub(super) fn add_text(&mut self, name: &str, reader: &mut dyn Read) {
+        if self.files.contains_key(name) || self.faults.contains_key(name) {
+            return;
+        }
+        let stamp = Stamp { modified: (0, 0), length: 0, inode: (0, 0) };
+        match text(reader) {
+            Ok(text) => {
+                let file = File { stamp, text, read_at: SystemTime::UNIX_EPOCH };
+                self.files.insert(name.into(), file);
+            }
+            Err(why) => {
+                self.faults.insert(name.into(), why);
+            }
+        }
+    }
+
     pub(super) fn stamps(&self) -> Stamps {
         self.files.iter().map(|(name, file)| (name.clone(), file.stamp)).collect()
     }
@@ -92,15 +109,19 @@ impl File {
 }
 
 fn read(path: &Path, meta: &Metadata) -> Result<File, String> {
-    let limit = u64::try_from(crate::yaml::Limits::default().bytes).unwrap_or(u64::MAX);
     let read_at = SystemTime::now();
+    let mut file = fs::File::open(path).map_err(|e| e.to_string())?;
+    Ok(File { stamp: Stamp::of(meta), text: text(&mut file)?, read_at })
+}
+
+fn text(reader: &mut dyn Read) -> Result<Arc<str>, String> {
+    let limit = u64::try_from(crate::yaml::Limits::default().bytes).unwrap_or(u64::MAX);
     let mut bytes = Vec::new();
-    let file = fs::File::open(path).map_err(|e| e.to_string())?;
     // One byte more than the limit, so that the reader of the text sees that it is beyond.
-    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|e| e.to_string())?;
+    reader.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|e| e.to_string())?;
     let text = String::from_utf8(bytes)
         .map_err(|e| format!("not UTF-8 text: byte {} is not legal", e.utf8_error().valid_up_to()))?;
-    Ok(File { stamp: Stamp::of(meta), text: text.into(), read_at })
+    Ok(text.into())
 }
 
 type Visitor<'a> = dyn FnMut(&Path, Arc<str>, &Metadata) -> Result<(), String> + 'a;

@@ -127,9 +127,11 @@ fn of_a_resource_in_two_places_the_older_wins_wherever_it_stands() {
         ("3.yaml", Some(&dated("x", "later", old))),
     ]);
     assert_eq!(subset(&loaded.world, "x").as_deref(), Some("older"));
-    let help: Vec<&str> = loaded.findings.iter().filter_map(|f| f.help.as_deref()).collect();
-    assert!(help[0].starts_with("the older one") && help[0].ends_with("2.yaml:1"), "{help:?}");
-    assert!(help[1].starts_with("of two that are equally old, the first"), "{help:?}");
+    let notes: Vec<&String> = loaded.findings.iter().flat_map(|f| &f.notes).collect();
+    assert!(notes[0].starts_with("the older one"), "{notes:?}");
+    assert!(notes[1].starts_with("of two that are equally old, the first"), "{notes:?}");
+    let in_force = &loaded.findings[0].labels[0].source.file;
+    assert!(in_force.ends_with("2.yaml"), "{in_force}");
     // The one that comes next takes its place, and is no duplicate any more.
     let loaded = many.step(&[("2.yaml", None)]);
     assert_eq!(subset(&loaded.world, "x").as_deref(), Some("later"));
