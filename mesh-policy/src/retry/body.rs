@@ -63,6 +63,8 @@ pub(super) struct Source<B> {
     too_large: AtomicBool,
     /// The caller's own body failed.
     broken: AtomicBool,
+    /// The newest attempt that sent it to its end.
+    sent_by: AtomicU32,
     /// Whoever waits for the original.
     waiting: AtomicWaker,
     /// Away while somebody reads.
@@ -135,6 +137,7 @@ impl<B: Body> Replay<B> {
             keep: AtomicBool::new(!too_large),
             too_large: AtomicBool::new(too_large),
             broken: AtomicBool::new(false),
+            sent_by: AtomicU32::new(0),
             waiting: AtomicWaker::new(),
             state: AtomicCell::new(Some(Box::new(state))),
         }))
@@ -158,6 +161,14 @@ impl<B: Body> Replay<B> {
             Self::Source(source) if source.broken.load(Ordering::Acquire) => Replayable::Broken,
             Self::Source(source) if source.too_large.load(Ordering::Acquire) => Replayable::TooLarge,
             Self::Source(_) => Replayable::Yes,
+        }
+    }
+
+    /// Whether an attempt has sent the whole, so that another may read without taking anything from it.
+    pub(super) fn sent_by(&self, attempt: u32) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Source(source) => source.sent_by.load(Ordering::Acquire) == attempt,
         }
     }
 
@@ -278,6 +289,9 @@ impl Cursor {
         state.ended = state.ended || state.inner.is_end_stream();
         let trailers_left = state.trailers.is_some() && !self.trailers_sent;
         self.ended = !matches!(frame, Some(Ok(_))) || caught_up && state.ended && !trailers_left;
+        if self.ended && !matches!(frame, Some(Err(_))) {
+            source.sent_by.store(attempt, Ordering::Release);
+        }
         Poll::Ready(frame)
     }
 
