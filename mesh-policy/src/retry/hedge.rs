@@ -114,6 +114,9 @@ impl<F> Race<F> {
             let ended = self.runners.swap_remove(at);
             if self.runners.is_empty() || plan.verdict(&answer) == Verdict::Answer {
                 plan.permit = ended.permit;
+                // The others are given up with the answer, not when this is dropped.
+                self.runners.clear();
+                self.timer = None;
                 return Poll::Ready(answer);
             }
             // Thrown away: another one may do better.
