@@ -98,8 +98,8 @@ mod rules;
 mod spec;
 
 pub use attempt::{Attempt, Tried};
-pub use body::{ReplayBody, Superseded};
-pub use error::{GaveUp, RetryReport, Stop};
+pub use body::ReplayBody;
+pub use error::{GaveUp, RetryReport, Stop, Superseded};
 pub use future::RetryFuture;
 pub use hedge::Hedge;
 pub use layer::{Retry, RetryLayer};

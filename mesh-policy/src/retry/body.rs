@@ -8,13 +8,13 @@
 //! another thread, the next one is polled again. Whether there is another attempt is decided with the source
 //! out of its place, too: nobody reads meanwhile, so what is known of it stays true.
 
+use super::error::{BrokenOff, Superseded};
 use crate::BoxError;
 use atomic_waker::AtomicWaker;
 use bytes::{Buf, Bytes};
 use crossbeam_utils::atomic::AtomicCell;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -257,7 +257,7 @@ where
             }
         }
         cursor.ended = true;
-        Poll::Ready(Some(Err(Superseded(()).into())))
+        Poll::Ready(Some(Err(Superseded::new().into())))
     }
 }
 
@@ -275,7 +275,7 @@ impl Cursor {
     {
         if state.only.is_some_and(|only| only != attempt) {
             self.ended = true;
-            return Poll::Ready(Some(Err(Superseded(()).into())));
+            return Poll::Ready(Some(Err(Superseded::new().into())));
         }
         let Poll::Ready(frame) = self.next(state, source, attempt, cx) else {
             return Poll::Pending;
@@ -438,27 +438,3 @@ impl<B> fmt::Debug for ReplayBody<B> {
         }
     }
 }
-
-/// The body of an attempt that was given up, since a newer attempt reads the original now.
-#[derive(Debug)]
-pub struct Superseded(());
-
-impl fmt::Display for Superseded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("this attempt was given up for a newer one")
-    }
-}
-
-impl Error for Superseded {}
-
-/// The caller's own body failed or panicked at an earlier read.
-#[derive(Debug)]
-struct BrokenOff;
-
-impl fmt::Display for BrokenOff {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the request's body broke off")
-    }
-}
-
-impl Error for BrokenOff {}

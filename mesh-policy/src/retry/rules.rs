@@ -4,7 +4,7 @@ use crate::{FailureKind, grpc};
 use http::header::HOST;
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery};
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
 use mesh_core::model::matcher::RequestHead;
 use mesh_core::model::route::{RetryCondition, RetryOn, RetryPolicy};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -43,6 +43,9 @@ pub(super) struct Rules {
     pub(super) repeat: Repeat,
 }
 
+/// `x-envoy-ratelimited`.
+const RATE_LIMITED: HeaderName = HeaderName::from_static("x-envoy-ratelimited");
+
 const GRPC_CONDITIONS: [(RetryCondition, u32); 5] = [
     (RetryCondition::Cancelled, grpc::CANCELLED),
     (RetryCondition::DeadlineExceeded, grpc::DEADLINE_EXCEEDED),
@@ -77,7 +80,7 @@ impl Rules {
     pub(super) fn on_response(&self, method: &Method, status: StatusCode, headers: &HeaderMap) -> Verdict {
         let on = |condition| self.policy.on.contains(condition);
         // Rate limited requests were turned away unseen, and only their own condition covers them.
-        if headers.contains_key("x-envoy-ratelimited") {
+        if headers.contains_key(RATE_LIMITED) {
             return if on(RetryCondition::EnvoyRateLimited) { Verdict::Retry } else { Verdict::Answer };
         }
         let named = on(RetryCondition::Retriable4xx) && status == StatusCode::CONFLICT
