@@ -98,8 +98,8 @@ pub fn classify(error: &(dyn Error + 'static)) -> FailureKind {
         return failure.kind;
     }
     #[cfg(feature = "timeout")]
-    if crate::find::<crate::timeout::Elapsed>(error).is_some() {
-        return FailureKind::Timeout;
+    if let Some(elapsed) = crate::find::<crate::timeout::Elapsed>(error) {
+        return elapsed.kind();
     }
     #[cfg(feature = "breaker")]
     if crate::find::<crate::breaker::Overflow>(error).is_some() {

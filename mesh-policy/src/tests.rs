@@ -87,7 +87,7 @@ async fn the_requests_budget_ends_all_attempts() {
     let mesh = mesh((0..9).map(|_| Act::Silence).collect(), false);
     let err = mesh.client.clone().oneshot(request()).await.unwrap_err();
     let rejection = Rejection::of(&*err).unwrap();
-    assert_eq!((rejection.status.as_u16(), &*rejection.details), (504, "upstream_response_timeout"));
+    assert_eq!((rejection.status.as_u16(), &*rejection.details), (504, "response_timeout"));
     assert_eq!(mesh.breaker.snapshot().requests, 0);
 }
 

@@ -263,6 +263,19 @@ impl HeaderMatch {
             HeaderKey::Path => Some(head.path),
             HeaderKey::Name(name) => header_value(head.headers, name, &mut joined),
         };
+        self.takes(value)
+    }
+
+    /// Whether a response's header is as wanted. Pseudo-headers of requests are absent from it.
+    pub fn matches_response(&self, headers: &HeaderMap) -> bool {
+        let mut joined = String::new();
+        self.takes(match &self.name {
+            HeaderKey::Name(name) => header_value(headers, name, &mut joined),
+            _ => None,
+        })
+    }
+
+    fn takes(&self, value: Option<&str>) -> bool {
         let value = match value {
             None if self.absent_is_empty => Some(""),
             other => other,

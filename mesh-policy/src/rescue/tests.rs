@@ -108,3 +108,21 @@ async fn a_service_that_cannot_be_made_ready_answers_the_next_call_with_its_erro
     let response = service.ready().await.unwrap().call(Request::new(())).await.unwrap();
     assert_eq!(response.status(), 200, "what failed once may be ready now");
 }
+
+#[tokio::test]
+async fn dropped_while_it_waits_it_lets_go_of_the_service_below() {
+    let permit = std::sync::Arc::new(());
+    let held = permit.clone();
+    let below = tower::service_fn(move |_: Request<()>| {
+        let held = held.clone();
+        async move {
+            let _held = held;
+            std::future::pending::<Result<Response<Full<Bytes>>, BoxError>>().await
+        }
+    });
+    let mut call = task::spawn(RescueLayer::new().layer(below).call(Request::new(())));
+    assert!(call.poll().is_pending());
+    assert_eq!(std::sync::Arc::strong_count(&permit), 2);
+    drop(call);
+    assert_eq!(std::sync::Arc::strong_count(&permit), 1);
+}

@@ -4,7 +4,7 @@ use mesh_core::addr::Address;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-/// In the extensions of every request that may be retried.
+/// In the extensions of every second attempt, and of the first if its policy avoids previous hosts.
 #[derive(Clone, Debug)]
 pub struct Attempt {
     number: u32,
@@ -14,7 +14,8 @@ pub struct Attempt {
 
 impl Attempt {
     pub(super) fn first(avoid: u32) -> Self {
-        Self { number: 1, avoid, tried: Tried::default() }
+        let tried = if avoid > 0 { Tried::default() } else { Tried(None) };
+        Self { number: 1, avoid, tried }
     }
 
     pub(super) fn next(&self) -> Self {
@@ -39,8 +40,16 @@ impl Attempt {
 }
 
 /// The endpoints that a request was sent to; the attempts of one request share it.
-#[derive(Clone, Default)]
-pub struct Tried(Arc<[OnceLock<Address>; Self::MOST]>);
+///
+/// Where nobody avoids them, none are remembered.
+#[derive(Clone)]
+pub struct Tried(Option<Arc<[OnceLock<Address>; Tried::MOST]>>);
+
+impl Default for Tried {
+    fn default() -> Self {
+        Self(Some(Arc::default()))
+    }
+}
 
 impl Tried {
     /// So many are remembered; an endpoint beyond that is not avoided.
@@ -49,12 +58,16 @@ impl Tried {
     /// Notes an endpoint.
     pub fn add(&self, endpoint: Address) {
         let mut endpoint = Some(endpoint);
-        for slot in self.0.iter() {
+        for slot in self.slots() {
             match endpoint.take().map(|e| slot.set(e)) {
                 Some(Err(taken)) => endpoint = Some(taken),
                 _ => return,
             }
         }
+    }
+
+    fn slots(&self) -> &[OnceLock<Address>] {
+        self.0.as_deref().map_or(&[], |slots| slots)
     }
 
     /// Whether the request was sent there.
@@ -64,7 +77,7 @@ impl Tried {
 
     /// The endpoints, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Address> {
-        self.0.iter().map_while(OnceLock::get)
+        self.slots().iter().map_while(OnceLock::get)
     }
 }
 

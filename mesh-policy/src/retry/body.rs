@@ -8,13 +8,13 @@
 //! another thread, the next one is polled again. Whether there is another attempt is decided with the source
 //! out of its place, too: nobody reads meanwhile, so what is known of it stays true.
 
+use super::error::{BrokenOff, Superseded};
 use crate::BoxError;
 use atomic_waker::AtomicWaker;
 use bytes::{Buf, Bytes};
 use crossbeam_utils::atomic::AtomicCell;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -63,6 +63,8 @@ pub(super) struct Source<B> {
     too_large: AtomicBool,
     /// The caller's own body failed.
     broken: AtomicBool,
+    /// The newest attempt that sent it to its end.
+    sent_by: AtomicU32,
     /// Whoever waits for the original.
     waiting: AtomicWaker,
     /// Away while somebody reads.
@@ -135,6 +137,7 @@ impl<B: Body> Replay<B> {
             keep: AtomicBool::new(!too_large),
             too_large: AtomicBool::new(too_large),
             broken: AtomicBool::new(false),
+            sent_by: AtomicU32::new(0),
             waiting: AtomicWaker::new(),
             state: AtomicCell::new(Some(Box::new(state))),
         }))
@@ -158,6 +161,14 @@ impl<B: Body> Replay<B> {
             Self::Source(source) if source.broken.load(Ordering::Acquire) => Replayable::Broken,
             Self::Source(source) if source.too_large.load(Ordering::Acquire) => Replayable::TooLarge,
             Self::Source(_) => Replayable::Yes,
+        }
+    }
+
+    /// Whether an attempt has sent the whole, so that another may read without taking anything from it.
+    pub(super) fn sent_by(&self, attempt: u32) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Source(source) => source.sent_by.load(Ordering::Acquire) == attempt,
         }
     }
 
@@ -246,7 +257,7 @@ where
             }
         }
         cursor.ended = true;
-        Poll::Ready(Some(Err(Superseded(()).into())))
+        Poll::Ready(Some(Err(Superseded::new().into())))
     }
 }
 
@@ -264,7 +275,7 @@ impl Cursor {
     {
         if state.only.is_some_and(|only| only != attempt) {
             self.ended = true;
-            return Poll::Ready(Some(Err(Superseded(()).into())));
+            return Poll::Ready(Some(Err(Superseded::new().into())));
         }
         let Poll::Ready(frame) = self.next(state, source, attempt, cx) else {
             return Poll::Pending;
@@ -278,6 +289,9 @@ impl Cursor {
         state.ended = state.ended || state.inner.is_end_stream();
         let trailers_left = state.trailers.is_some() && !self.trailers_sent;
         self.ended = !matches!(frame, Some(Ok(_))) || caught_up && state.ended && !trailers_left;
+        if self.ended && !matches!(frame, Some(Err(_))) {
+            source.sent_by.store(attempt, Ordering::Release);
+        }
         Poll::Ready(frame)
     }
 
@@ -424,27 +438,3 @@ impl<B> fmt::Debug for ReplayBody<B> {
         }
     }
 }
-
-/// The body of an attempt that was given up, since a newer attempt reads the original now.
-#[derive(Debug)]
-pub struct Superseded(());
-
-impl fmt::Display for Superseded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("this attempt was given up for a newer one")
-    }
-}
-
-impl Error for Superseded {}
-
-/// The caller's own body failed or panicked at an earlier read.
-#[derive(Debug)]
-struct BrokenOff;
-
-impl fmt::Display for BrokenOff {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the request's body broke off")
-    }
-}
-
-impl Error for BrokenOff {}

@@ -80,3 +80,33 @@ impl Error for GaveUp {
         Some(&*self.source)
     }
 }
+
+/// The body of an attempt that was given up, since a newer attempt reads the original now.
+#[derive(Debug)]
+pub struct Superseded(());
+
+impl Superseded {
+    pub(super) fn new() -> Self {
+        Self(())
+    }
+}
+
+impl fmt::Display for Superseded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("this attempt was given up for a newer one")
+    }
+}
+
+impl Error for Superseded {}
+
+/// The caller's own body failed or panicked at an earlier read.
+#[derive(Debug)]
+pub(super) struct BrokenOff;
+
+impl fmt::Display for BrokenOff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the request's body broke off")
+    }
+}
+
+impl Error for BrokenOff {}

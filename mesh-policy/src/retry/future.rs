@@ -3,8 +3,9 @@
 use super::attempt::Attempt;
 use super::body::{Replay, ReplayBody, Replayable};
 use super::error::{GaveUp, RetryReport, Stop};
-use super::layer::{ATTEMPT_COUNT, Tools};
-use super::rules::{Rules, Verdict};
+use super::hedge::Race;
+use super::layer::{ATTEMPT_COUNT, Settings};
+use super::rules::Verdict;
 use crate::budget::{ActiveRequest, RetryPermit};
 use crate::{BoxError, add_flag};
 use http::{HeaderValue, Request, Response, request};
@@ -39,6 +40,8 @@ pin_project! {
     enum State<F, A> {
         /// An attempt is under way. An answer that needs no retry ends it.
         Sent { #[pin] inner: F },
+        /// Several may be under way.
+        Racing { race: Box<Race<F>> },
         /// It failed while its body was just being read on another thread, which decides whether there may be
         /// another.
         Answered { answer: Option<Box<Result<A, BoxError>>> },
@@ -57,9 +60,7 @@ pub(super) struct Plan<S, B> {
     pub(super) attempt: Attempt,
     /// Held while a retry is due or under way.
     pub(super) permit: Option<RetryPermit>,
-    pub(super) rules: Arc<Rules>,
-    pub(super) tools: Tools,
-    pub(super) count_attempts: bool,
+    pub(super) settings: Arc<Settings>,
 }
 
 /// What comes after an attempt.
@@ -77,7 +78,12 @@ where
         active: Option<ActiveRequest>,
         plan: Option<Box<Plan<S, B>>>,
     ) -> Self {
-        Self { state: State::Sent { inner }, plan, active }
+        let hedge = plan.as_ref().and_then(|plan| plan.settings.hedge);
+        let state = match hedge {
+            None => State::Sent { inner },
+            Some(hedge) => State::Racing { race: Box::new(Race::new(hedge, inner)) },
+        };
+        Self { state, plan, active }
     }
 }
 
@@ -102,6 +108,11 @@ where
                     }
                     answer
                 }
+                StateProj::Racing { race } => {
+                    // Only a plan makes a race.
+                    let Some(plan) = this.plan.as_deref_mut() else { return Poll::Pending };
+                    ready!(race.poll(plan, cx))
+                }
                 StateProj::Answered { answer } => match answer.take() {
                     Some(answer) => *answer,
                     // It was returned.
@@ -122,7 +133,12 @@ where
                         return Poll::Ready(report.onto(Err(error.into())));
                     }
                     let inner = plan.send();
-                    this.state.set(State::Sent { inner });
+                    this.state.set(match plan.settings.hedge {
+                        None => State::Sent { inner },
+                        Some(hedge) => {
+                            State::Racing { race: Box::new(Race::again(hedge, inner, plan.permit.take())) }
+                        }
+                    });
                     continue;
                 }
             };
@@ -162,11 +178,11 @@ where
     S: Service<Request<ReplayBody<B>>>,
     B: Body,
 {
-    fn send(&mut self) -> S::Future {
+    pub(super) fn send(&mut self) -> S::Future {
         self.attempt = self.attempt.next();
         let mut head = self.head.clone();
         head.extensions.insert(self.attempt.clone());
-        if self.count_attempts {
+        if self.settings.count_attempts {
             head.headers.insert(ATTEMPT_COUNT, HeaderValue::from(self.attempt.number()));
         }
         let body = self.replay.body(self.attempt.number());
@@ -175,13 +191,8 @@ where
 
     /// What comes next; `None` as long as that depends on a read that is going on.
     fn judge<R>(&mut self, answer: &Result<Response<R>, BoxError>) -> Option<Next> {
-        let method = &self.head.method;
-        let verdict = match answer {
-            Ok(response) => self.rules.on_response(method, response.status(), response.headers()),
-            Err(error) => self.rules.on_failure(method, (self.tools.classify)(&**error)),
-        };
-        let metrics = &self.tools.metrics;
-        match verdict {
+        let metrics = &self.settings.metrics;
+        match self.verdict(answer) {
             Verdict::Answer => {
                 if self.permit.take().is_some() && answer.is_ok() {
                     metrics.upstream_rq_retry_success();
@@ -202,19 +213,55 @@ where
             return Some(end);
         }
         let sent = self.attempt.number();
-        if sent > self.rules.policy.retries {
+        if sent > self.settings.rules.policy.retries {
             metrics.upstream_rq_retry_limit_exceeded();
             return Some(Next::Answer(Some(Stop::Limit)));
         }
-        let Some(permit) = self.tools.budget.try_retry() else {
+        let Some(permit) = self.settings.budget.try_retry() else {
             metrics.upstream_rq_retry_overflow();
             return Some(Next::Answer(Some(Stop::Budget)));
         };
         body.supersede(self.attempt.next().number());
         self.permit = Some(permit);
         metrics.upstream_rq_retry();
-        metrics.upstream_rq_retry_backoff_exponential();
-        Some(Next::Wait(self.rules.backoff(sent, self.tools.random.draw())))
+        let (rules, random) = (&self.settings.rules, self.settings.random.draw());
+        let asked = answer.as_ref().ok().and_then(|answer| rules.asked_backoff(answer.headers(), random));
+        Some(Next::Wait(match asked {
+            Some(wait) => {
+                metrics.upstream_rq_retry_backoff_ratelimited();
+                wait
+            }
+            None => {
+                metrics.upstream_rq_retry_backoff_exponential();
+                rules.backoff(sent, random)
+            }
+        }))
+    }
+
+    /// What the policy says to an answer.
+    pub(super) fn verdict<R>(&self, answer: &Result<Response<R>, BoxError>) -> Verdict {
+        let Settings { rules, classify, .. } = &*self.settings;
+        let method = &self.head.method;
+        match answer {
+            Ok(response) => rules.on_response(method, response.status(), response.headers()),
+            Err(error) => rules.on_failure(method, classify(&**error)),
+        }
+    }
+
+    /// The place of one more attempt beside those under way, if there may be one now.
+    pub(super) fn another(&self) -> Option<RetryPermit> {
+        let sent = self.attempt.number();
+        let may = self.may_race() && self.replay.sent_by(sent) && self.unrepeatable().is_none();
+        let permit = may.then(|| self.settings.budget.try_retry())??;
+        self.settings.metrics.upstream_rq_retry();
+        self.settings.metrics.hedged();
+        Some(permit)
+    }
+
+    /// Whether there may ever be one more attempt beside those under way.
+    pub(super) fn may_race(&self) -> bool {
+        let rules = &self.settings.rules;
+        self.attempt.number() <= rules.policy.retries && rules.may_run_twice(&self.head.method)
     }
 }
 
@@ -225,7 +272,7 @@ impl<S, B: Body> Plan<S, B> {
             Replayable::Yes => None,
             Replayable::Broken => Some(Next::Answer(None)),
             Replayable::TooLarge => {
-                self.tools.metrics.retry_or_shadow_abandoned();
+                self.settings.metrics.retry_or_shadow_abandoned();
                 Some(Next::Answer(Some(Stop::TooLarge)))
             }
         }

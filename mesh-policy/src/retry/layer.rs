@@ -3,6 +3,7 @@
 use super::attempt::Attempt;
 use super::body::{Replay, ReplayBody};
 use super::future::{Plan, RetryFuture};
+use super::hedge::Hedge;
 use super::metrics::RetryMetrics;
 use super::rules::{Repeat, Rules};
 use crate::budget::RetryBudget;
@@ -33,67 +34,63 @@ pub(super) const ATTEMPT_COUNT: HeaderName = HeaderName::from_static("x-envoy-at
 #[derive(Clone)]
 pub struct RetryLayer(Settings);
 
+/// What the requests of one service share.
 #[derive(Clone)]
-struct Settings {
-    rules: Rules,
-    shared: Tools,
-    buffer_limit: usize,
-    count_attempts: bool,
-}
-
-/// What a request in flight needs beside the rules.
-#[derive(Clone)]
-pub(super) struct Tools {
+pub(super) struct Settings {
+    pub(super) rules: Rules,
     pub(super) budget: RetryBudget,
     pub(super) metrics: RetryMetrics,
     pub(super) random: Random,
     pub(super) classify: Classify,
+    pub(super) buffer_limit: usize,
+    pub(super) count_attempts: bool,
+    pub(super) hedge: Option<Hedge>,
 }
 
 impl RetryLayer {
     /// By a policy; `None` never retries and costs nothing.
     ///
     /// With a budget of its own, 20% of its requests in flight but at least 3 retries; bodies are kept up to
-    /// 64 KiB.
+    /// 64 KiB. The policy's `per_try_timeout` is for an
+    /// [`AttemptTimeoutLayer`](crate::timeout::AttemptTimeoutLayer) below.
     pub fn new(policy: impl Into<Option<RetryPolicy>>) -> Self {
         Self(Settings {
             rules: Rules { policy: policy.into().unwrap_or_default(), repeat: Repeat::default() },
-            shared: Tools {
-                budget: RetryBudget::default(),
-                metrics: RetryMetrics::default(),
-                random: Random::default(),
-                classify,
-            },
+            budget: RetryBudget::default(),
+            metrics: RetryMetrics::default(),
+            random: Random::default(),
+            classify,
             buffer_limit: 64 << 10,
             count_attempts: false,
+            hedge: None,
         })
     }
 
     /// Within this budget, which others may share.
     #[must_use]
     pub fn budget(mut self, budget: RetryBudget) -> Self {
-        self.0.shared.budget = budget;
+        self.0.budget = budget;
         self
     }
 
     /// Counts there.
     #[must_use]
     pub fn metrics(mut self, metrics: RetryMetrics) -> Self {
-        self.0.shared.metrics = metrics;
+        self.0.metrics = metrics;
         self
     }
 
     /// Draws the back-off's jitter from there.
     #[must_use]
     pub fn random(mut self, random: Random) -> Self {
-        self.0.shared.random = random;
+        self.0.random = random;
         self
     }
 
     /// Reads errors like this.
     #[must_use]
     pub fn classify(mut self, classify: Classify) -> Self {
-        self.0.shared.classify = classify;
+        self.0.classify = classify;
         self
     }
 
@@ -111,6 +108,13 @@ impl RetryLayer {
         self
     }
 
+    /// Sends a request that stays unanswered once more beside the first: Envoy's `hedge_policy`. See [`Hedge`].
+    #[must_use]
+    pub fn hedge(mut self, hedge: impl Into<Option<Hedge>>) -> Self {
+        self.0.hedge = hedge.into();
+        self
+    }
+
     /// Tells the upstream the attempt's number as `x-envoy-attempt-count`: Envoy's
     /// `include_request_attempt_count`.
     #[must_use]
@@ -124,13 +128,7 @@ impl<S> Layer<S> for RetryLayer {
     type Service = Retry<S>;
 
     fn layer(&self, inner: S) -> Retry<S> {
-        Retry {
-            inner,
-            rules: Arc::new(self.0.rules.clone()),
-            tools: self.0.shared.clone(),
-            buffer_limit: self.0.buffer_limit,
-            count_attempts: self.0.count_attempts,
-        }
+        Retry { inner, settings: Arc::new(self.0.clone()) }
     }
 }
 
@@ -138,7 +136,7 @@ impl fmt::Debug for RetryLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RetryLayer")
             .field("rules", &self.0.rules)
-            .field("budget", &self.0.shared.budget)
+            .field("budget", &self.0.budget)
             .finish_non_exhaustive()
     }
 }
@@ -147,10 +145,7 @@ impl fmt::Debug for RetryLayer {
 #[derive(Clone)]
 pub struct Retry<S> {
     inner: S,
-    rules: Arc<Rules>,
-    tools: Tools,
-    buffer_limit: usize,
-    count_attempts: bool,
+    settings: Arc<Settings>,
 }
 
 impl<S, B, R> Service<Request<B>> for Retry<S>
@@ -169,17 +164,25 @@ where
     }
 
     fn call(&mut self, mut req: Request<B>) -> Self::Future {
-        if self.count_attempts {
+        let settings = &self.settings;
+        if settings.count_attempts {
             req.headers_mut().insert(ATTEMPT_COUNT, HeaderValue::from(1u32));
         }
-        let active = self.tools.budget.enter();
-        if self.rules.never() {
+        let active = settings.budget.enter();
+        if settings.rules.never() {
             return RetryFuture::new(self.inner.call(req.map(ReplayBody::pass)), active, None);
         }
-        let attempt = Attempt::first(self.rules.policy.avoid_previous_hosts);
         let (mut head, body) = req.into_parts();
-        let replay = Replay::new(body, self.buffer_limit);
-        head.extensions.insert(attempt.clone());
+        if !settings.rules.covers(&head) {
+            let request = Request::from_parts(head, ReplayBody::pass(body));
+            return RetryFuture::new(self.inner.call(request), active, None);
+        }
+        let avoid = settings.rules.policy.avoid_previous_hosts;
+        let attempt = Attempt::first(avoid);
+        let replay = Replay::new(body, settings.buffer_limit);
+        if avoid > 0 {
+            head.extensions.insert(attempt.clone());
+        }
         let first = Request::from_parts(head.clone(), replay.body(attempt.number()));
         let plan = Box::new(Plan {
             // Not ready yet; made ready before it is used.
@@ -188,9 +191,7 @@ where
             replay,
             attempt,
             permit: None,
-            rules: Arc::clone(&self.rules),
-            tools: self.tools.clone(),
-            count_attempts: self.count_attempts,
+            settings: Arc::clone(settings),
         });
         RetryFuture::new(self.inner.call(first), active, Some(plan))
     }
@@ -200,7 +201,7 @@ impl<S: fmt::Debug> fmt::Debug for Retry<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Retry")
             .field("inner", &self.inner)
-            .field("rules", &self.rules)
+            .field("rules", &self.settings.rules)
             .finish_non_exhaustive()
     }
 }

@@ -13,6 +13,10 @@ crate::metrics::counters! {
         upstream_rq_retry_limit_exceeded,
         /// `upstream_rq_retry_backoff_exponential`: waits before a retry.
         upstream_rq_retry_backoff_exponential,
+        /// `upstream_rq_retry_backoff_ratelimited`: waits that the answer asked for.
+        upstream_rq_retry_backoff_ratelimited,
+        /// Attempts sent beside one that was not answered yet. Envoy counts them as retries only.
+        hedged,
         /// `retry_or_shadow_abandoned`: not sent, since the body was larger than what is kept.
         retry_or_shadow_abandoned,
         /// Not sent, since the request may have been executed and must not be repeated. Envoy repeats it.

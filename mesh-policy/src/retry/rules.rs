@@ -1,9 +1,13 @@
 //! Whether an outcome calls for another attempt: pure, and the part that must never be wrong.
 
 use crate::{FailureKind, grpc};
-use http::{HeaderMap, Method, StatusCode};
+use http::header::HOST;
+use http::request::Parts;
+use http::uri::{Authority, PathAndQuery};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
+use mesh_core::model::matcher::RequestHead;
 use mesh_core::model::route::{RetryCondition, RetryOn, RetryPolicy};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// When a request that may have been executed is sent again although its method is not idempotent.
 ///
@@ -39,6 +43,9 @@ pub(super) struct Rules {
     pub(super) repeat: Repeat,
 }
 
+/// `x-envoy-ratelimited`.
+const RATE_LIMITED: HeaderName = HeaderName::from_static("x-envoy-ratelimited");
+
 const GRPC_CONDITIONS: [(RetryCondition, u32); 5] = [
     (RetryCondition::Cancelled, grpc::CANCELLED),
     (RetryCondition::DeadlineExceeded, grpc::DEADLINE_EXCEEDED),
@@ -53,15 +60,34 @@ impl Rules {
         self.policy.on == RetryOn::NEVER || self.policy.retries == 0
     }
 
+    /// Whether a request may be sent again at all, whatever happens to it.
+    pub(super) fn covers(&self, request: &Parts) -> bool {
+        let wanted = &self.policy.retriable_request_headers;
+        if wanted.is_empty() {
+            return true;
+        }
+        let host = || request.headers.get(HOST).and_then(|host| host.to_str().ok());
+        let head = RequestHead {
+            method: &request.method,
+            scheme: request.uri.scheme_str().unwrap_or("http"),
+            authority: request.uri.authority().map(Authority::as_str).or_else(host).unwrap_or_default(),
+            path: request.uri.path_and_query().map_or("/", PathAndQuery::as_str),
+            headers: &request.headers,
+        };
+        wanted.iter().any(|wanted| wanted.matches(&head))
+    }
+
     pub(super) fn on_response(&self, method: &Method, status: StatusCode, headers: &HeaderMap) -> Verdict {
         let on = |condition| self.policy.on.contains(condition);
         // Rate limited requests were turned away unseen, and only their own condition covers them.
-        if headers.contains_key("x-envoy-ratelimited") {
+        if headers.contains_key(RATE_LIMITED) {
             return if on(RetryCondition::EnvoyRateLimited) { Verdict::Retry } else { Verdict::Answer };
         }
         let named = on(RetryCondition::Retriable4xx) && status == StatusCode::CONFLICT
             || on(RetryCondition::RetriableStatusCodes)
                 && self.policy.retriable_status_codes.contains(&status)
+            || on(RetryCondition::RetriableHeaders)
+                && self.policy.retriable_headers.iter().any(|wanted| wanted.matches_response(headers))
             || grpc::status(headers)
                 .is_some_and(|got| GRPC_CONDITIONS.iter().any(|(c, status)| *status == got && on(*c)));
         let broad = on(RetryCondition::FiveXx) && status.is_server_error()
@@ -101,14 +127,32 @@ impl Rules {
         }
     }
 
+    /// The wait that an answer asks for, and up to half of it more: all who were turned away know that moment.
+    pub(super) fn asked_backoff(&self, headers: &HeaderMap, random: u64) -> Option<Duration> {
+        let policy = self.policy.rate_limited_backoff.as_ref()?;
+        let unix_now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let interval = policy.interval(headers, unix_now).filter(|interval| !interval.is_zero())?;
+        Some(interval.saturating_add(below(interval / 2, random)))
+    }
+
     /// The wait before the n-th retry, from 1: anywhere below a bound that doubles each time.
     pub(super) fn backoff(&self, nth: u32, random: u64) -> Duration {
         let doubled = 1u32.checked_shl(nth.saturating_sub(1)).unwrap_or(u32::MAX);
         let bound = self.policy.backoff_base.saturating_mul(doubled).min(self.policy.backoff_max);
-        let nanos = u64::try_from(bound.as_nanos()).unwrap_or(u64::MAX);
-        let below = (u128::from(nanos) * u128::from(random)) >> 64;
-        Duration::from_nanos(u64::try_from(below).unwrap_or(nanos))
+        below(bound, random)
     }
+
+    /// Whether a second attempt may run beside the first, which nobody has answered yet.
+    pub(super) fn may_run_twice(&self, method: &Method) -> bool {
+        self.repeat == Repeat::AnyMethod || is_idempotent(method)
+    }
+}
+
+/// A random part of a span of time.
+fn below(bound: Duration, random: u64) -> Duration {
+    let nanos = u64::try_from(bound.as_nanos()).unwrap_or(u64::MAX);
+    let part = (u128::from(nanos) * u128::from(random)) >> 64;
+    Duration::from_nanos(u64::try_from(part).unwrap_or(nanos))
 }
 
 /// RFC 9110, 9.2.2. What is not listed there may do anything.

@@ -436,4 +436,6 @@ fn the_future_is_no_larger_than_what_it_wraps_and_three_words() {
     assert!(ours <= inner + 4 * size_of::<Inner>(), "{ours} over {inner}");
 }
 
+mod answers;
+mod hedge;
 mod threads;

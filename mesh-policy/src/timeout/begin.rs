@@ -12,6 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::Instant;
+use tower_layer::Layer;
+use tower_service::Service;
 
 /// Says when the budget of a request begins to run.
 pub trait Begin<Req> {
@@ -40,6 +42,47 @@ impl<B> Begin<http::Request<B>> for FromExtensions {
     }
 }
 
+/// Wraps a request's body in a [`ProgressBody`], and leaves the progress where [`FromExtensions`] finds it.
+///
+/// Around an axum router the body must become axum's again: `.map_request(|r: Request<_>| r.map(Body::new))`
+/// below it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ProgressLayer;
+
+impl<S> Layer<S> for ProgressLayer {
+    type Service = Progress<S>;
+
+    fn layer(&self, inner: S) -> Progress<S> {
+        Progress { inner }
+    }
+}
+
+/// Tells timeouts further in how far a request's body is.
+#[derive(Clone, Debug)]
+pub struct Progress<S> {
+    inner: S,
+}
+
+impl<S, B> Service<http::Request<B>> for Progress<S>
+where
+    S: Service<http::Request<ProgressBody<B>>>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: http::Request<B>) -> S::Future {
+        let (mut head, body) = request.into_parts();
+        let (body, progress) = ProgressBody::new(body);
+        head.extensions.insert(progress);
+        self.inner.call(http::Request::from_parts(head, body))
+    }
+}
+
 /// Whose turn it is while a request's body is sent; clones share it.
 ///
 /// The clock stands still while the caller is waited for. It runs from the body's end, and it runs while
@@ -52,11 +95,17 @@ struct Turn {
     began: Instant,
     /// Since when it is the endpoint's turn: nanoseconds from `began`, plus one. 0 is the caller's.
     endpoint_since: AtomicU64,
+    /// When the caller last sent something: nanoseconds from `began`.
+    caller_active: AtomicU64,
 }
 
 impl RequestProgress {
     fn start() -> Self {
-        Self(Arc::new(Turn { began: Instant::now(), endpoint_since: AtomicU64::new(1) }))
+        Self(Arc::new(Turn {
+            began: Instant::now(),
+            endpoint_since: AtomicU64::new(1),
+            caller_active: AtomicU64::new(0),
+        }))
     }
 
     /// Since when the endpoint has had everything that there is; `None` while the caller is waited for.
@@ -65,8 +114,14 @@ impl RequestProgress {
         self.0.began.checked_add(Duration::from_nanos(nanos))
     }
 
+    /// When the caller last sent something; at the beginning that is the request's head.
+    pub fn caller_active(&self) -> Option<Instant> {
+        self.0.began.checked_add(Duration::from_nanos(self.0.caller_active.load(Relaxed)))
+    }
+
     fn endpoints_turn(&self) {
         let nanos = u64::try_from(self.0.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.0.caller_active.store(nanos, Relaxed);
         self.0.endpoint_since.store(nanos.saturating_add(1), Relaxed);
     }
 

@@ -1,11 +1,9 @@
 //! A response's body under what is left of the request's budget.
 
-use super::error::Scope;
-use super::future::Running;
+use super::future::{Running, poll_running};
 use crate::BoxError;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
-use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -30,7 +28,7 @@ impl<B> TimeoutBody<B> {
         Self { inner, sleep: None, running, elapsed: false }
     }
 
-    /// When the budget ends. `None` without one.
+    /// When the budget ends, as far as is known now. `None` without one.
     ///
     /// For whoever must let go of a body that its reader has stopped to read.
     pub fn deadline(&self) -> Option<Instant> {
@@ -41,9 +39,12 @@ impl<B> TimeoutBody<B> {
     ///
     /// `None` without a budget, or if that is not over.
     pub fn elapse(&mut self) -> Option<BoxError> {
-        let running = self.running.as_ref().filter(|r| !self.elapsed && Instant::now() >= r.deadline)?;
+        let running = self.running.as_mut().filter(|_| !self.elapsed)?;
+        if running.moved() {
+            return None;
+        }
         self.elapsed = true;
-        Some(running.elapsed(Scope::Request))
+        Some(running.elapsed())
     }
 }
 
@@ -68,14 +69,15 @@ where
         match &frame {
             Poll::Pending => {
                 let sleep = this.sleep.get_or_insert_with(|| Box::pin(sleep_until(running.deadline)));
-                ready!(sleep.as_mut().poll(cx));
+                ready!(poll_running(sleep.as_mut(), running, cx));
             }
+            Poll::Ready(Some(Ok(_))) if running.alive() => return frame.map_err(Into::into),
             // A body that is always ready never waits for the timer, so the clock is asked.
             Poll::Ready(Some(Ok(_))) if Instant::now() >= running.deadline => {}
             Poll::Ready(_) => return frame.map_err(Into::into),
         }
         *this.elapsed = true;
-        Poll::Ready(Some(Err(running.elapsed(Scope::Request))))
+        Poll::Ready(Some(Err(running.elapsed())))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,6 +1,6 @@
 //! The budget is used up.
 
-use crate::Reject;
+use crate::{FailureKind, Reject, grpc};
 use http::StatusCode;
 use mesh_core::response_flag::ResponseFlag;
 use std::borrow::Cow;
@@ -8,11 +8,13 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-/// A request or an attempt took longer than its budget.
+/// Something took longer than its budget.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Elapsed {
     scope: Scope,
     budget: Duration,
+    /// Whether it was the caller that was waited for.
+    callers_fault: bool,
 }
 
 /// Whose budget it was.
@@ -22,11 +24,33 @@ pub enum Scope {
     Request,
     /// One attempt's, up to the response's head.
     Attempt,
+    /// One attempt's between two signs of life of the endpoint.
+    AttemptIdle,
+    /// The stream's between two signs of life of either side.
+    StreamIdle,
+    /// The stream's, whatever is going on.
+    StreamDuration,
+    /// The caller's own: what it sent as `grpc-timeout`.
+    Deadline,
+    /// A new connection's.
+    Connect,
+}
+
+impl Scope {
+    /// Whether the budget begins anew with each sign of life.
+    pub(super) fn is_idle(self) -> bool {
+        matches!(self, Self::AttemptIdle | Self::StreamIdle)
+    }
 }
 
 impl Elapsed {
     pub(super) fn new(scope: Scope, budget: Duration) -> Self {
-        Self { scope, budget }
+        Self { scope, budget, callers_fault: false }
+    }
+
+    /// The caller was waited for.
+    pub(super) fn by_caller(self, callers_fault: bool) -> Self {
+        Self { callers_fault, ..self }
     }
 
     /// Whose budget it was.
@@ -38,15 +62,28 @@ impl Elapsed {
     pub fn budget(&self) -> Duration {
         self.budget
     }
+
+    /// What it means for another attempt: without a connection nothing was sent.
+    pub fn kind(&self) -> FailureKind {
+        match self.scope {
+            Scope::Connect => FailureKind::ConnectFailure,
+            _ => FailureKind::Timeout,
+        }
+    }
 }
 
 impl fmt::Display for Elapsed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.scope {
-            Scope::Request => "request",
-            Scope::Attempt => "attempt",
+            Scope::Request => "the request took longer than",
+            Scope::Attempt => "the attempt took longer than",
+            Scope::AttemptIdle => "the endpoint was silent for",
+            Scope::StreamIdle => "the stream was silent for",
+            Scope::StreamDuration => "the stream lasted longer than",
+            Scope::Deadline => "the request took longer than its caller's",
+            Scope::Connect => "connecting took longer than",
         };
-        write!(f, "the {what} took longer than {:?}", self.budget)
+        write!(f, "{what} {:?}", self.budget)
     }
 }
 
@@ -54,25 +91,52 @@ impl Error for Elapsed {}
 
 impl Reject for Elapsed {
     fn status(&self) -> StatusCode {
-        StatusCode::GATEWAY_TIMEOUT
+        match self.scope {
+            Scope::Connect => StatusCode::SERVICE_UNAVAILABLE,
+            _ if self.callers_fault => StatusCode::REQUEST_TIMEOUT,
+            _ => StatusCode::GATEWAY_TIMEOUT,
+        }
     }
 
     fn flag(&self) -> Option<ResponseFlag> {
-        Some(ResponseFlag::UpstreamRequestTimeout)
+        Some(match self.scope {
+            Scope::Request | Scope::Attempt | Scope::AttemptIdle | Scope::Deadline => {
+                ResponseFlag::UpstreamRequestTimeout
+            }
+            Scope::StreamIdle => ResponseFlag::StreamIdleTimeout,
+            Scope::StreamDuration => ResponseFlag::UpstreamMaxStreamDurationReached,
+            Scope::Connect => ResponseFlag::UpstreamConnectionFailure,
+        })
     }
 
     fn details(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self.scope {
-            Scope::Request => "upstream_response_timeout",
+            Scope::Request => "response_timeout",
             Scope::Attempt => "upstream_per_try_timeout",
+            Scope::AttemptIdle => "upstream_per_try_idle_timeout",
+            Scope::StreamIdle => "stream_idle_timeout",
+            Scope::StreamDuration => "upstream_max_stream_duration_reached",
+            Scope::Deadline => "max_duration_timeout",
+            Scope::Connect => "upstream_reset_before_response_started{connection_timeout}",
         })
     }
 
     fn body(&self) -> Cow<'static, str> {
-        Cow::Borrowed("upstream request timeout")
+        Cow::Borrowed(match self.scope {
+            Scope::Request | Scope::Attempt | Scope::AttemptIdle => "upstream request timeout",
+            Scope::StreamIdle => "stream timeout",
+            Scope::StreamDuration => "upstream max stream duration reached",
+            Scope::Deadline => "downstream duration timeout",
+            Scope::Connect => {
+                "upstream connect error or disconnect/reset before headers. reset reason: connection timeout"
+            }
+        })
     }
 
     fn grpc_status(&self) -> u32 {
-        crate::grpc::DEADLINE_EXCEEDED
+        match self.scope {
+            Scope::Connect => grpc::UNAVAILABLE,
+            _ => grpc::DEADLINE_EXCEEDED,
+        }
     }
 }

@@ -17,50 +17,78 @@ use tokio::time::{Instant, Sleep};
 #[derive(Clone, Debug)]
 pub(super) struct Running {
     pub(super) deadline: Instant,
-    pub(super) budget: Duration,
-    pub(super) metrics: TimeoutMetrics,
+    budget: Duration,
+    scope: Scope,
+    metrics: TimeoutMetrics,
     /// Says whether the deadline still stands; `None` once that is certain.
     progress: Option<RequestProgress>,
 }
 
 impl Running {
     /// `None` without a budget, or with one that ends beyond what a clock can say.
-    fn start(
+    pub(super) fn start(
+        scope: Scope,
         budget: Option<Duration>,
         metrics: &TimeoutMetrics,
         progress: Option<RequestProgress>,
     ) -> Option<Self> {
         let budget = budget?;
         let deadline = Instant::now().checked_add(budget)?;
-        Some(Self { deadline, budget, metrics: metrics.clone(), progress })
+        // How long a stream may last has nothing to do with whose turn it is.
+        let progress = progress.filter(|_| !matches!(scope, Scope::StreamDuration | Scope::Deadline));
+        Some(Self { deadline, budget, scope, metrics: metrics.clone(), progress })
     }
 
     /// Moves the deadline by what the request's body has done since; whether it lies ahead.
     ///
     /// Asked only when the deadline has come, so that a body's frames need not wake anybody.
-    fn moved(&mut self) -> bool {
-        let Some(progress) = &self.progress else { return false };
+    pub(super) fn moved(&mut self) -> bool {
+        let Some(progress) = &self.progress else { return self.deadline > Instant::now() };
         let now = Instant::now();
-        let since = progress.endpoint_since().unwrap_or(now);
+        let since = match self.scope {
+            Scope::StreamIdle => progress.caller_active(),
+            _ => progress.endpoint_since(),
+        };
+        let since = since.unwrap_or(now);
         // A deadline beyond what a clock can say is put off by another look.
         let moved = since.checked_add(self.budget).unwrap_or(self.deadline).max(self.deadline);
         self.deadline = moved;
         moved > now
     }
 
-    /// The response's head is here: the deadline moves no more.
+    /// The response's head is here: the deadline moves no more, unless it moves with every sign of life.
     fn settled(mut self) -> Self {
-        self.moved();
-        self.progress = None;
+        if self.scope.is_idle() {
+            self.alive();
+        } else {
+            self.moved();
+        }
+        if self.scope != Scope::StreamIdle {
+            self.progress = None;
+        }
         self
     }
 
-    pub(super) fn elapsed(&self, scope: Scope) -> BoxError {
-        match scope {
+    /// The endpoint gave a sign of life; whether the budget begins anew with it.
+    pub(super) fn alive(&mut self) -> bool {
+        if self.scope.is_idle() {
+            self.deadline = Instant::now().checked_add(self.budget).unwrap_or(self.deadline);
+        }
+        self.scope.is_idle()
+    }
+
+    pub(super) fn elapsed(&self) -> BoxError {
+        match self.scope {
             Scope::Request => self.metrics.upstream_rq_timeout(),
             Scope::Attempt => self.metrics.upstream_rq_per_try_timeout(),
+            Scope::AttemptIdle => self.metrics.upstream_rq_per_try_idle_timeout(),
+            Scope::StreamIdle => self.metrics.downstream_rq_idle_timeout(),
+            Scope::StreamDuration => self.metrics.upstream_rq_max_duration_reached(),
+            Scope::Deadline => self.metrics.downstream_rq_max_duration_reached(),
+            Scope::Connect => self.metrics.upstream_cx_connect_timeout(),
         }
-        Elapsed::new(scope, self.budget).into()
+        let callers_turn = self.progress.as_ref().is_some_and(|p| p.endpoint_since().is_none());
+        Elapsed::new(self.scope, self.budget).by_caller(callers_turn).into()
     }
 }
 
@@ -78,13 +106,13 @@ pin_project! {
 }
 
 impl<F> TimeoutFuture<F> {
-    pub(super) fn new(
-        inner: F,
-        budget: Option<Duration>,
-        metrics: &TimeoutMetrics,
-        progress: Option<RequestProgress>,
-    ) -> Self {
-        Self { inner: Some(inner), sleep: None, running: Running::start(budget, metrics, progress) }
+    pub(super) fn new(inner: F, running: Option<Running>) -> Self {
+        Self { inner: Some(inner), sleep: None, running }
+    }
+
+    /// Of a budget that was used up before anything was sent.
+    pub(super) fn late(running: Option<Running>) -> Self {
+        Self { inner: None, sleep: None, running }
     }
 }
 
@@ -98,7 +126,9 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         // The answer first: one that is there at once registers no timer.
-        let Some(inner) = this.inner.as_mut().as_pin_mut() else { return Poll::Pending };
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
+            return this.running.take().map_or(Poll::Pending, |late| Poll::Ready(Err(late.elapsed())));
+        };
         if let Poll::Ready(answer) = inner.poll(cx) {
             let running = this.running.take().map(Running::settled);
             return Poll::Ready(match answer {
@@ -108,8 +138,10 @@ where
         }
         let Some(running) = this.running else { return Poll::Pending };
         ready!(poll_deadline(this.sleep.as_mut(), running, cx));
+        let error = running.elapsed();
+        *this.running = None;
         elapsing::elapse(|| this.inner.set(None));
-        Poll::Ready(Err(running.elapsed(Scope::Request)))
+        Poll::Ready(Err(error))
     }
 }
 
@@ -127,13 +159,13 @@ pin_project! {
 }
 
 impl<F> AttemptFuture<F> {
-    pub(super) fn new(
-        inner: F,
-        budget: Option<Duration>,
-        metrics: &TimeoutMetrics,
-        progress: Option<RequestProgress>,
-    ) -> Self {
-        Self { inner: Some(inner), sleep: None, running: Running::start(budget, metrics, progress) }
+    pub(super) fn new(inner: F, running: Option<Running>) -> Self {
+        Self { inner: Some(inner), sleep: None, running }
+    }
+
+    /// Of a budget that was used up before anything was sent.
+    pub(super) fn late(running: Option<Running>) -> Self {
+        Self { inner: None, sleep: None, running }
     }
 }
 
@@ -146,14 +178,18 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let Some(inner) = this.inner.as_mut().as_pin_mut() else { return Poll::Pending };
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
+            return this.running.take().map_or(Poll::Pending, |late| Poll::Ready(Err(late.elapsed())));
+        };
         if let Poll::Ready(answer) = inner.poll(cx) {
             return Poll::Ready(answer.map_err(Into::into));
         }
         let Some(running) = this.running else { return Poll::Pending };
         ready!(poll_deadline(this.sleep.as_mut(), running, cx));
+        let error = running.elapsed();
+        *this.running = None;
         elapsing::elapse(|| this.inner.set(None));
-        Poll::Ready(Err(running.elapsed(Scope::Attempt)))
+        Poll::Ready(Err(error))
     }
 }
 
@@ -166,7 +202,16 @@ fn poll_deadline(
     if sleep.is_none() {
         sleep.set(Some(tokio::time::sleep_until(running.deadline)));
     }
-    let Some(mut sleep) = sleep.as_pin_mut() else { return Poll::Pending };
+    let Some(sleep) = sleep.as_pin_mut() else { return Poll::Pending };
+    poll_running(sleep, running, cx)
+}
+
+/// Waits for the budget's end, which may move meanwhile.
+pub(super) fn poll_running(
+    mut sleep: Pin<&mut Sleep>,
+    running: &mut Running,
+    cx: &mut Context<'_>,
+) -> Poll<()> {
     loop {
         ready!(sleep.as_mut().poll(cx));
         if !running.moved() {

@@ -1,8 +1,9 @@
-//! The two layers and their services.
+//! The layers that a plain budget is enough for, and their services.
 
-use super::begin::{AtDispatch, Begin};
+use super::begin::{AtDispatch, Begin, RequestProgress};
 use super::body::TimeoutBody;
-use super::future::{AttemptFuture, TimeoutFuture};
+use super::error::Scope;
+use super::future::{AttemptFuture, Running, TimeoutFuture};
 use super::metrics::TimeoutMetrics;
 use crate::BoxError;
 use http::Response;
@@ -12,21 +13,69 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 /// Bounds a request to the end of its response; from dispatch, unless [`Begin`] says otherwise.
-#[derive(Clone, Debug, Default)]
+///
+/// What is bounded is what the constructor says; all of them look after the response's body, too.
+#[derive(Clone, Debug)]
 pub struct TimeoutLayer<K = AtDispatch> {
-    budget: Option<Duration>,
-    metrics: TimeoutMetrics,
+    limit: Limit,
     begin: K,
 }
 
+/// A budget, and what it is for.
+#[derive(Clone, Debug)]
+struct Limit {
+    scope: Scope,
+    budget: Option<Duration>,
+    metrics: TimeoutMetrics,
+}
+
+impl Limit {
+    fn new(scope: Scope, budget: impl Into<Option<Duration>>) -> Self {
+        let budget = budget.into().filter(|b| !b.is_zero());
+        Self { scope, budget, metrics: TimeoutMetrics::default() }
+    }
+
+    fn start(&self, progress: Option<RequestProgress>) -> Option<Running> {
+        Running::start(self.scope, self.budget, &self.metrics, progress)
+    }
+}
+
 impl TimeoutLayer {
-    /// With a budget; `None` has no bound and no cost. Zero means none, as in Envoy.
+    /// The whole request, with all its attempts: Envoy's `route.timeout`.
+    ///
+    /// `None` has no bound and no cost. Zero means none, as in Envoy.
     pub fn new(budget: impl Into<Option<Duration>>) -> Self {
-        Self {
-            budget: budget.into().filter(|b| !b.is_zero()),
-            metrics: TimeoutMetrics::default(),
-            begin: AtDispatch,
-        }
+        Self::of(Scope::Request, budget)
+    }
+
+    /// Silence of both sides: Envoy's `route.idle_timeout` and `stream_idle_timeout`.
+    ///
+    /// Every frame of the response begins the budget anew, and so does every frame of the request where a
+    /// [`Begin`] tells of them: without one, an upload without an answer counts as silence.
+    pub fn idle(budget: impl Into<Option<Duration>>) -> Self {
+        Self::of(Scope::StreamIdle, budget)
+    }
+
+    /// Silence of the endpoint within one attempt: Envoy's `retry_policy.per_try_idle_timeout`. Inside retry.
+    pub fn per_try_idle(budget: impl Into<Option<Duration>>) -> Self {
+        Self::of(Scope::AttemptIdle, budget)
+    }
+
+    /// The stream's whole life, from dispatch and whatever is going on: Envoy's `max_stream_duration` of an
+    /// upstream.
+    pub fn max_stream_duration(budget: impl Into<Option<Duration>>) -> Self {
+        Self::of(Scope::StreamDuration, budget)
+    }
+
+    fn of(scope: Scope, budget: impl Into<Option<Duration>>) -> Self {
+        Self { limit: Limit::new(scope, budget), begin: AtDispatch }
+    }
+}
+
+impl Default for TimeoutLayer {
+    /// Without a budget.
+    fn default() -> Self {
+        Self::new(None)
     }
 }
 
@@ -34,13 +83,14 @@ impl<K> TimeoutLayer<K> {
     /// The budget begins to run when this says so.
     #[must_use]
     pub fn begin<N>(self, begin: N) -> TimeoutLayer<N> {
-        TimeoutLayer { budget: self.budget, metrics: self.metrics, begin }
+        TimeoutLayer { limit: self.limit, begin }
     }
 
     /// Counts there.
     #[must_use]
-    pub fn metrics(self, metrics: TimeoutMetrics) -> Self {
-        Self { metrics, ..self }
+    pub fn metrics(mut self, metrics: TimeoutMetrics) -> Self {
+        self.limit.metrics = metrics;
+        self
     }
 }
 
@@ -48,17 +98,15 @@ impl<S, K: Clone> Layer<S> for TimeoutLayer<K> {
     type Service = Timeout<S, K>;
 
     fn layer(&self, inner: S) -> Timeout<S, K> {
-        let Self { budget, metrics, begin } = self.clone();
-        Timeout { inner, budget, metrics, begin }
+        Timeout { inner, limit: self.limit.clone(), begin: self.begin.clone() }
     }
 }
 
-/// Bounds a request to the end of its response; from dispatch, unless [`Begin`] says otherwise.
+/// Bounds a request to the end of its response; see [`TimeoutLayer`].
 #[derive(Clone, Debug)]
 pub struct Timeout<S, K = AtDispatch> {
     inner: S,
-    budget: Option<Duration>,
-    metrics: TimeoutMetrics,
+    limit: Limit,
     begin: K,
 }
 
@@ -78,26 +126,30 @@ where
 
     fn call(&mut self, req: Req) -> Self::Future {
         let (req, progress) = self.begin.begin(req);
-        TimeoutFuture::new(self.inner.call(req), self.budget, &self.metrics, progress)
+        TimeoutFuture::new(self.inner.call(req), self.limit.start(progress))
     }
 }
 
-/// Bounds one attempt to the response's head; from dispatch, unless [`Begin`] says otherwise.
-#[derive(Clone, Debug, Default)]
+/// Bounds one attempt to the response's head: Envoy's `retry_policy.per_try_timeout`.
+///
+/// From dispatch, unless [`Begin`] says otherwise. Takes any service, whatever it answers.
+#[derive(Clone, Debug)]
 pub struct AttemptTimeoutLayer<K = AtDispatch> {
-    budget: Option<Duration>,
-    metrics: TimeoutMetrics,
+    limit: Limit,
     begin: K,
 }
 
 impl AttemptTimeoutLayer {
     /// With a budget; `None` has no bound and no cost. Zero means none, as in Envoy.
     pub fn new(budget: impl Into<Option<Duration>>) -> Self {
-        Self {
-            budget: budget.into().filter(|b| !b.is_zero()),
-            metrics: TimeoutMetrics::default(),
-            begin: AtDispatch,
-        }
+        Self { limit: Limit::new(Scope::Attempt, budget), begin: AtDispatch }
+    }
+}
+
+impl Default for AttemptTimeoutLayer {
+    /// Without a budget.
+    fn default() -> Self {
+        Self::new(None)
     }
 }
 
@@ -105,13 +157,14 @@ impl<K> AttemptTimeoutLayer<K> {
     /// The budget begins to run when this says so.
     #[must_use]
     pub fn begin<N>(self, begin: N) -> AttemptTimeoutLayer<N> {
-        AttemptTimeoutLayer { budget: self.budget, metrics: self.metrics, begin }
+        AttemptTimeoutLayer { limit: self.limit, begin }
     }
 
     /// Counts there.
     #[must_use]
-    pub fn metrics(self, metrics: TimeoutMetrics) -> Self {
-        Self { metrics, ..self }
+    pub fn metrics(mut self, metrics: TimeoutMetrics) -> Self {
+        self.limit.metrics = metrics;
+        self
     }
 }
 
@@ -119,17 +172,15 @@ impl<S, K: Clone> Layer<S> for AttemptTimeoutLayer<K> {
     type Service = AttemptTimeout<S, K>;
 
     fn layer(&self, inner: S) -> AttemptTimeout<S, K> {
-        let Self { budget, metrics, begin } = self.clone();
-        AttemptTimeout { inner, budget, metrics, begin }
+        AttemptTimeout { inner, limit: self.limit.clone(), begin: self.begin.clone() }
     }
 }
 
-/// Bounds one attempt to the response's head; from dispatch, unless [`Begin`] says otherwise.
+/// Bounds one attempt to the response's head; see [`AttemptTimeoutLayer`].
 #[derive(Clone, Debug)]
 pub struct AttemptTimeout<S, K = AtDispatch> {
     inner: S,
-    budget: Option<Duration>,
-    metrics: TimeoutMetrics,
+    limit: Limit,
     begin: K,
 }
 
@@ -149,6 +200,80 @@ where
 
     fn call(&mut self, req: Req) -> Self::Future {
         let (req, progress) = self.begin.begin(req);
-        AttemptFuture::new(self.inner.call(req), self.budget, &self.metrics, progress)
+        AttemptFuture::new(self.inner.call(req), self.limit.start(progress))
+    }
+}
+
+/// Bounds a connector: Envoy's `cluster.connect_timeout`.
+///
+/// A connector is a service of targets. Its time runs out as a failure to connect, after which nothing was
+/// sent: `connect-failure` in a retry policy covers it whatever the method, and outlier detection counts it.
+///
+/// ```
+/// use mesh_policy::timeout::ConnectTimeoutLayer;
+/// use std::time::Duration;
+/// use tokio::net::TcpStream;
+/// use tower::{ServiceBuilder, ServiceExt};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+/// let connect = ServiceBuilder::new()
+///     .layer(ConnectTimeoutLayer::new(Duration::from_secs(1)))
+///     .service_fn(TcpStream::connect::<std::net::SocketAddr>);
+/// let stream = connect.oneshot(listener.local_addr()?).await?;
+/// # drop(stream);
+/// # Ok::<(), mesh_policy::BoxError>(())
+/// # })?;
+/// # Ok::<(), mesh_policy::BoxError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct ConnectTimeoutLayer {
+    limit: Limit,
+}
+
+impl ConnectTimeoutLayer {
+    /// With a budget; `None` or zero has no bound and no cost.
+    pub fn new(budget: impl Into<Option<Duration>>) -> Self {
+        Self { limit: Limit::new(Scope::Connect, budget) }
+    }
+
+    /// Counts there.
+    #[must_use]
+    pub fn metrics(mut self, metrics: TimeoutMetrics) -> Self {
+        self.limit.metrics = metrics;
+        self
+    }
+}
+
+impl<S> Layer<S> for ConnectTimeoutLayer {
+    type Service = ConnectTimeout<S>;
+
+    fn layer(&self, inner: S) -> ConnectTimeout<S> {
+        ConnectTimeout { inner, limit: self.limit.clone() }
+    }
+}
+
+/// Bounds a connector; see [`ConnectTimeoutLayer`].
+#[derive(Clone, Debug)]
+pub struct ConnectTimeout<S> {
+    inner: S,
+    limit: Limit,
+}
+
+impl<S, Target> Service<Target> for ConnectTimeout<S>
+where
+    S: Service<Target>,
+    S::Error: Into<BoxError>,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = AttemptFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, target: Target) -> Self::Future {
+        AttemptFuture::new(self.inner.call(target), self.limit.start(None))
     }
 }

@@ -1,4 +1,5 @@
 mod begin;
+mod streams;
 
 use super::*;
 use crate::testing::{Act, Script, millis, secs};
@@ -37,10 +38,10 @@ async fn silence_past_the_requests_budget_is_a_504_with_envoys_words() {
     let rejection = Rejection::of(&*err).unwrap();
     assert_eq!(rejection.status, StatusCode::GATEWAY_TIMEOUT);
     assert_eq!(rejection.flags.to_string(), "UT");
-    assert_eq!(rejection.details, "upstream_response_timeout");
+    assert_eq!(rejection.details, "response_timeout");
     assert_eq!(rejection.body, "upstream request timeout");
     assert_eq!(rejection.grpc_status, 4);
-    assert_eq!(metrics.snapshot(), TimeoutCounts { upstream_rq_timeout: 1, upstream_rq_per_try_timeout: 0 });
+    assert_eq!(metrics.snapshot(), TimeoutCounts { upstream_rq_timeout: 1, ..TimeoutCounts::default() });
 }
 
 #[tokio::test(start_paused = true)]

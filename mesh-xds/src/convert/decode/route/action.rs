@@ -6,11 +6,13 @@ use crate::convert::error::{At, ConvertError, each};
 use crate::convert::pb;
 use mesh_core::model::matcher::Regex;
 use mesh_core::model::route::{
-    DirectResponse, Forward, HashPolicy, HeaderChanges, HeaderEdit, Mirror, PathRewrite, Redirect,
-    RedirectPath, RetryCondition, RetryOn, RetryPolicy, Target, WeightedCluster,
+    DirectResponse, Forward, HashPolicy, HeaderChanges, HeaderEdit, Mirror, PathRewrite, RateLimitedBackoff,
+    Redirect, RedirectPath, ResetFormat, ResetHeader, RetryCondition, RetryOn, RetryPolicy, Target,
+    WeightedCluster,
 };
 use mesh_core::model::values::{Fraction, Priority};
 use pb::route::redirect_action::{PathRewriteSpecifier, RedirectResponseCode, SchemeRewriteSpecifier};
+use pb::route::retry_policy::ResetHeaderFormat;
 use pb::route::route_action::hash_policy::PolicySpecifier;
 use pb::route::route_action::{ClusterSpecifier, HostRewriteSpecifier, MaxStreamDuration};
 use std::time::Duration;
@@ -131,9 +133,6 @@ fn retry(raw: &pb::route::RetryPolicy) -> Result<RetryPolicy, ConvertError> {
         per_try_idle_timeout,
         retry_priority,
         retry_options_predicates,
-        rate_limited_retry_back_off,
-        retriable_headers,
-        retriable_request_headers,
         refresh_cluster_on_retry,
     );
     let on = raw.retry_on.split(',').map(str::trim).filter(|name| !name.is_empty());
@@ -154,8 +153,17 @@ fn retry(raw: &pb::route::RetryPolicy) -> Result<RetryPolicy, ConvertError> {
             .at("per_try_timeout")?,
         retriable_status_codes: each(&raw.retriable_status_codes, |code| value::status(*code))
             .at("retriable_status_codes")?,
+        retriable_headers: each(&raw.retriable_headers, matcher::header).at("retriable_headers")?,
+        retriable_request_headers: each(&raw.retriable_request_headers, matcher::header)
+            .at("retriable_request_headers")?,
         backoff_base: base,
         backoff_max: max,
+        rate_limited_backoff: raw
+            .rate_limited_retry_back_off
+            .as_ref()
+            .map(rate_limited)
+            .transpose()
+            .at("rate_limited_retry_back_off")?,
         avoid_previous_hosts: avoid_previous_hosts(raw)?,
     })
 }
@@ -165,6 +173,31 @@ fn backoff(raw: &pb::route::retry_policy::RetryBackOff) -> Result<(Duration, Dur
     let base = value::duration(base).at("base_interval")?;
     let max = value::optional(raw.max_interval.as_ref()).at("max_interval")?;
     Ok((base, max.unwrap_or_else(|| base.saturating_mul(10))))
+}
+
+fn rate_limited(
+    raw: &pb::route::retry_policy::RateLimitedRetryBackOff,
+) -> Result<RateLimitedBackoff, ConvertError> {
+    if raw.reset_headers.is_empty() {
+        return Err(ConvertError::missing("reset_headers"));
+    }
+    let reset = |reset: &pb::route::retry_policy::ResetHeader| {
+        let name = value::header_name(&reset.name).at("name")?;
+        let format = match ResetHeaderFormat::try_from(reset.format) {
+            Ok(ResetHeaderFormat::Seconds) => ResetFormat::Seconds,
+            Ok(ResetHeaderFormat::UnixTimestamp) => ResetFormat::UnixTimestamp,
+            Err(_) => {
+                let message = format!("{} is not a format", reset.format);
+                return Err(ConvertError::new(message).within("format"));
+            }
+        };
+        Ok(ResetHeader { name, format })
+    };
+    let max = value::optional(raw.max_interval.as_ref()).at("max_interval")?;
+    Ok(RateLimitedBackoff {
+        reset_headers: each(&raw.reset_headers, reset).at("reset_headers")?,
+        max_interval: max.unwrap_or(RateLimitedBackoff::MAX_INTERVAL),
+    })
 }
 
 fn avoid_previous_hosts(raw: &pb::route::RetryPolicy) -> Result<u32, ConvertError> {

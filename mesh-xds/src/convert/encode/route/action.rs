@@ -5,13 +5,13 @@ use crate::convert::encode::value::{duration, inline, runtime_fraction, uint};
 use crate::convert::encode::{matcher, pack, value};
 use crate::convert::{names, pb};
 use mesh_core::model::route::{
-    DirectResponse, Forward, HashPolicy, Mirror, PathRewrite, Redirect, RedirectPath, RetryPolicy, Target,
-    WeightedCluster,
+    DirectResponse, Forward, HashPolicy, Mirror, PathRewrite, RateLimitedBackoff, Redirect, RedirectPath,
+    ResetFormat, RetryPolicy, Target, WeightedCluster,
 };
 use mesh_core::model::values::Priority;
 use pb::route::redirect_action::{PathRewriteSpecifier, RedirectResponseCode, SchemeRewriteSpecifier};
 use pb::route::retry_policy::retry_host_predicate::ConfigType;
-use pb::route::retry_policy::{RetryBackOff, RetryHostPredicate};
+use pb::route::retry_policy::{RateLimitedRetryBackOff, ResetHeaderFormat, RetryBackOff, RetryHostPredicate};
 use pb::route::route_action::hash_policy::{
     ConnectionProperties, Cookie, Header, PolicySpecifier, QueryParameter,
 };
@@ -103,7 +103,24 @@ fn retry(policy: &RetryPolicy) -> pb::route::RetryPolicy {
             base_interval: Some(duration(policy.backoff_base)),
             max_interval: Some(duration(policy.backoff_max)),
         }),
+        retriable_headers: policy.retriable_headers.iter().map(matcher::header).collect(),
+        retriable_request_headers: policy.retriable_request_headers.iter().map(matcher::header).collect(),
+        rate_limited_retry_back_off: policy.rate_limited_backoff.as_ref().map(rate_limited),
         ..Default::default()
+    }
+}
+
+fn rate_limited(backoff: &RateLimitedBackoff) -> RateLimitedRetryBackOff {
+    let reset_headers = backoff.reset_headers.iter().map(|reset| pb::route::retry_policy::ResetHeader {
+        name: reset.name.to_string(),
+        format: match reset.format {
+            ResetFormat::Seconds => ResetHeaderFormat::Seconds.into(),
+            ResetFormat::UnixTimestamp => ResetHeaderFormat::UnixTimestamp.into(),
+        },
+    });
+    RateLimitedRetryBackOff {
+        reset_headers: reset_headers.collect(),
+        max_interval: Some(duration(backoff.max_interval)),
     }
 }
 

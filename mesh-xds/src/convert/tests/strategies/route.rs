@@ -9,8 +9,8 @@ use ::http::StatusCode;
 use mesh_core::model::RouteTable;
 use mesh_core::model::route::{
     Action, DirectResponse, Forward, HashPolicy, HeaderChanges, HeaderEdit, Mirror, PathMatch, PathRewrite,
-    Redirect, RedirectPath, RetryCondition, RetryPolicy, Route, RouteMatch, Target, VirtualHost,
-    WeightedCluster,
+    RateLimitedBackoff, Redirect, RedirectPath, ResetFormat, ResetHeader, RetryCondition, RetryPolicy, Route,
+    RouteMatch, Target, VirtualHost, WeightedCluster,
 };
 use mesh_core::model::values::Priority;
 use proptest::collection::vec;
@@ -76,17 +76,29 @@ pub(super) fn tcp_target() -> BoxedStrategy<Target> {
 }
 
 fn retry() -> BoxedStrategy<RetryPolicy> {
-    let on = subsequence(RetryCondition::ALL.to_vec(), 0..=14).prop_map(FromIterator::from_iter);
+    let on = subsequence(RetryCondition::ALL.to_vec(), 0..=15).prop_map(FromIterator::from_iter);
     let codes = vec((100..1000u16).prop_map(|code| StatusCode::from_u16(code).unwrap()), 0..3);
-    (on, number(), option::of(duration()), codes, duration(), duration(), number())
-        .prop_map(|(on, retries, per_try_timeout, retriable_status_codes, base, more, avoid)| RetryPolicy {
-            on,
-            retries,
-            per_try_timeout,
-            retriable_status_codes,
-            backoff_base: base,
-            backoff_max: base + more,
-            avoid_previous_hosts: avoid,
+    let format = select(vec![ResetFormat::Seconds, ResetFormat::UnixTimestamp]);
+    let reset = (header_name(), format).prop_map(|(name, format)| ResetHeader { name, format });
+    let rate_limited = (vec(reset, 1..3), duration())
+        .prop_map(|(reset_headers, max_interval)| RateLimitedBackoff { reset_headers, max_interval });
+    let answers = (codes, vec(header_match(), 0..2), vec(header_match(), 0..2), option::of(rate_limited));
+    (on, number(), option::of(duration()), answers, duration(), duration(), number())
+        .prop_map(|(on, retries, per_try_timeout, answers, base, more, avoid)| {
+            let (retriable_status_codes, retriable_headers, retriable_request_headers, rate_limited_backoff) =
+                answers;
+            RetryPolicy {
+                on,
+                retries,
+                per_try_timeout,
+                retriable_status_codes,
+                retriable_headers,
+                retriable_request_headers,
+                backoff_base: base,
+                backoff_max: base + more,
+                rate_limited_backoff,
+                avoid_previous_hosts: avoid,
+            }
         })
         .boxed()
 }
