@@ -181,5 +181,5 @@ fn is_base64(text: &str) -> bool {
     let bytes: Vec<u8> = text.bytes().filter(|b| !matches!(b, b'\r' | b'\n')).collect();
     let padding = bytes.iter().rev().take_while(|b| **b == b'=').count();
     let is_digit = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
-    bytes.len() % 4 == 0 && padding <= 2 && bytes.iter().take(bytes.len() - padding).all(is_digit)
+    bytes.len().is_multiple_of(4) && padding <= 2 && bytes.iter().take(bytes.len() - padding).all(is_digit)
 }

@@ -218,7 +218,7 @@ impl<'a> Walk<'a> {
         const TYPES: [&str; 4] = ["typed_config", "typedConfig", "config_discovery", "configDiscovery"];
         let is_extension = of.get_field_by_name("typed_config").is_some();
         let is_set = |name: &&str| fields.get(*name).is_some_and(|v| !v.is_null());
-        if self.is_whole && is_extension && !TYPES.iter().any(|name| is_set(&name)) {
+        if self.is_whole && is_extension && !TYPES.iter().any(is_set) {
             let message = "an extension by its name alone: Envoy finds extensions by their type";
             self.warn(path, message, "write typed_config with its @type");
         }

@@ -80,10 +80,11 @@ fn a_dash_is_what_the_reader_gives_and_is_read_once() {
     fs::write(dir.path().join("a.yaml"), route("a", "v1")).unwrap();
     let paths = [dir.path(), Path::new("-"), Path::new("-")];
     let text = route("b", "v2");
-    let loaded = load_with(&paths, true, &mut text.as_bytes());
+    let loaded = load_with(&paths, Options { recursive: true, ..Options::default() }, &mut text.as_bytes());
     assert_eq!(subset(&loaded.world, "b").as_deref(), Some("v2"));
     assert_eq!((loaded.world.len(), loaded.findings.len()), (2, 0));
-    let wrong = load_with(&paths[1..], true, &mut &b"kind: \xff"[..]);
+    let wrong =
+        load_with(&paths[1..], Options { recursive: true, ..Options::default() }, &mut &b"kind: \xff"[..]);
     assert_eq!(wrong.findings[0].code, code::UNREADABLE);
     assert_eq!(wrong.findings[0].file(), Some("stdin"));
 }
@@ -124,7 +125,8 @@ fn what_a_further_check_says_counts_like_our_own_rules() {
             "metadata.name",
         )]
     }];
-    let loaded = load_with(&[dir.path()], Options { checks: by_name, ..Options::default() });
+    let loaded =
+        load_with(&[dir.path()], Options { checks: by_name, ..Options::default() }, &mut std::io::empty());
     assert_eq!((loaded.world.len(), loaded.findings.len()), (2, 2), "{:?}", loaded.findings);
     let states: Vec<_> = loaded.status.iter().map(|s| (&*s.key.name, s.state.as_str())).collect();
     let expected = [("bad", "NothingInForce"), ("odd", "AcceptedWithWarnings"), ("good", "Accepted")];
