@@ -58,9 +58,10 @@ impl Running {
 
     /// The response's head is here: the deadline moves no more, unless it moves with every sign of life.
     fn settled(mut self) -> Self {
+        // The clock is read only where it matters: it is most of what a timeout costs.
         if self.scope.is_idle() {
             self.alive();
-        } else {
+        } else if self.progress.is_some() {
             self.moved();
         }
         if self.scope != Scope::StreamIdle {
