@@ -225,6 +225,9 @@ fn hosts(all: &[String], path: &str, report: &mut Report<'_>) {
             continue;
         };
         host_of(namespace, host, &path, report);
+        if is_exclusion(namespace) {
+            continue;
+        }
         let namespace = if namespace == "." { own.as_str() } else { namespace };
         let before = selected.entry(namespace).or_default();
         let is_known = match host {
@@ -242,10 +245,17 @@ fn hosts(all: &[String], path: &str, report: &mut Report<'_>) {
     }
 }
 
+/// Whether hosts of this namespace are left out (`~shop/*`) instead of selected.
+fn is_exclusion(namespace: &str) -> bool {
+    namespace.starts_with('~') && namespace != "~"
+}
+
 fn host_of(namespace: &str, host: &str, path: &str, report: &mut Report<'_>) {
-    if !matches!(namespace, "*" | "." | "~") && !is_label(namespace) {
+    let of = namespace.strip_prefix('~').filter(|rest| !rest.is_empty()).unwrap_or(namespace);
+    let is_none = namespace == "~";
+    if !matches!(of, "*" | ".") && !is_none && !is_label(of) {
         let message = format!("{namespace:?} is not a namespace");
-        report.refuse(path, message, "write `.`, `*`, `~` or a namespace before the slash");
+        report.refuse(path, message, "write `.`, `*`, `~`, a namespace or `~` and a namespace before the slash");
     }
     if let Some(error) = wildcard_error(host) {
         let help = "write a full name such as reviews.default.svc.cluster.local, *.example.com or *";

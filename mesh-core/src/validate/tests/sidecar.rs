@@ -22,6 +22,11 @@ fn hosts_are_of_a_namespace_of_its_own_of_all_or_of_none() {
 }
 
 #[test]
+fn a_tilde_before_a_namespace_leaves_hosts_out_of_what_others_select() {
+    is_fine("Sidecar", "{egress: [{hosts: ['*/*', '~shop/*', '~./a.example.com']}]}");
+}
+
+#[test]
 fn a_workload_listens_at_its_own_addresses_or_at_a_socket() {
     for endpoint in
         ["127.0.0.1:1", "0.0.0.0:65535", "[::1]:80", "[::]:80", ":80", "unix:///a.sock", "unix://@a"]
