@@ -24,6 +24,7 @@
 //! | matches that earlier ones cover | by duplicates and some prefixes | by what they mean | see `unreachable` |
 
 mod destination;
+mod hosts;
 mod l4;
 mod resilience;
 mod rewrite;
@@ -34,7 +35,6 @@ use super::report::{Report, is_label};
 use crate::api::networking::VirtualService;
 use crate::api::networking::virtual_service::{HttpMatch, HttpRoute};
 use crate::api::value::StringMatch;
-use crate::hostname::Hostname;
 use resilience::{inject, retry};
 use rewrite::{cors, direct_response, headers, redirect, rewrite};
 use std::collections::BTreeMap;
@@ -70,7 +70,7 @@ pub(super) fn check(spec: &VirtualService, report: &mut Report<'_>) {
 
 fn hosts(spec: &VirtualService, on_mesh: bool, report: &mut Report<'_>) {
     let by_sni = spec.tls.iter().flat_map(|rule| &rule.r#match).any(|m| !m.sni_hosts.is_empty());
-    let mut known: Vec<Hostname> = Vec::new();
+    let mut known = hosts::Hosts::default();
     for (i, text) in spec.hosts.iter().enumerate() {
         let path = format!("spec.hosts[{i}]");
         if text.parse::<IpAddr>().is_ok() {
@@ -86,10 +86,10 @@ fn hosts(spec: &VirtualService, on_mesh: bool, report: &mut Report<'_>) {
             let help = "name the hosts, or bind the VirtualService to a gateway only";
             report.refuse(&path, "host `*` for sidecars", help);
         }
-        if let Some(other) = known.iter().find(|other| other.overlaps(&host)) {
+        if let Some(other) = known.overlapping(&host) {
             report.refuse(&path, format!("`{host}` and `{other}` are the same hosts"), "keep one of them");
         }
-        known.push(host);
+        known.add(host);
     }
 }
 
