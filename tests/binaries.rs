@@ -352,6 +352,40 @@ async fn one_control_plane_at_a_time_uses_its_keys_and_says_where_it_listens_and
     assert!(log.contains(&format!("grpc_tls={} ", mesh.net.addr(200, 15012))), "{log}");
 }
 
+#[tokio::test]
+async fn the_control_plane_says_of_each_resource_whether_it_is_in_force_and_what_is_instead() {
+    let route = |subset: &str| {
+        format!(
+            "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: echo-too, generation: 3}}\n\
+             spec: {{hosts: [too.example.com], http: [{{{subset}}}]}}\n"
+        )
+    };
+    let mesh = Assembled::start(&include_str!("config/echo.yaml").replace("UPSTREAM", "1")).await;
+    let addr = mesh.net.addr(200, 15014);
+    let told = |state: &'static str| async move {
+        let page: serde_json::Value =
+            serde_json::from_str(&http::text(addr, "/debug/statusz").await.ok()?).ok()?;
+        let ours = page.as_array()?.iter().find(|s| s["metadata"]["name"] == "echo-too")?;
+        (ours["state"] == state).then(|| ours.clone())
+    };
+    mesh.config.write("too.yaml", &route("route: [{destination: {host: a}}]"));
+    let good = until("it is in force", || told("Accepted")).await;
+    assert_eq!(good["status"]["conditions"][1]["status"], "True", "{good}");
+
+    mesh.config.write("too.yaml", &route("rout: []"));
+    let bad = until("the edit is refused", || told("LastGoodInForce")).await;
+    assert_eq!((&bad["version"], &bad["metadata"]["generation"]), (&good["version"], &3.into()), "{bad}");
+    assert_eq!(bad["source"]["line"], 1, "{bad}");
+    assert_eq!(bad["status"]["validationMessages"][0]["type"]["code"], "IST0106", "{bad}");
+    // What is in force is what was good, and says that it is not what is declared.
+    let configz: serde_json::Value =
+        serde_json::from_str(&http::text(addr, "/debug/configz").await.expect("configz")).expect("JSON");
+    let entries = configz.as_array().into_iter().flatten();
+    let ours: Vec<_> = entries.filter(|r| r["metadata"]["name"] == "echo-too").collect();
+    assert_eq!(ours.len(), 1, "{configz}");
+    assert_eq!(ours[0]["status"]["conditions"][1]["reason"], "Invalid", "{configz}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_control_plane_shows_what_each_proxy_has() {
     let echo = Echo::start().await;

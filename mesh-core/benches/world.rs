@@ -188,30 +188,84 @@ fn change_a_service_entry(bencher: Bencher<'_, '_>) {
     change(bencher, service_entry);
 }
 
-/// The worst case: the changed workload is one of 2,000 instances of one service.
-#[divan::bench]
-fn change_one_of_2000_instances(bencher: Bencher<'_, '_>) {
-    let pod = |i: usize, note: &str| {
-        pod(i * NAMESPACES, note).replace(&format!("app-{}", i * NAMESPACES % 1000), "big")
-    };
+/// A World in which one service has 2,000 instances, by its selector or by 20 slices, and a change in it.
+fn change_of_big(bencher: Bencher<'_, '_>, in_slices: bool, changed: &str) {
     let mut all = resources();
     all.retain(|r| &*r.meta().kind != "Pod");
-    all.extend((0..2000).flat_map(|i| read(&pod(i, "1"))));
-    all.extend(read(
-        "apiVersion: v1\nkind: Service\nmetadata: {name: big, namespace: ns-0}\n\
-         spec: {selector: {app: big}, ports: [{name: http, port: 80}]}\n",
-    ));
+    all.extend((0..2000).flat_map(|i| read(&big_pod(i, "1"))));
+    all.extend(read(&big_service("1")));
+    if in_slices {
+        all.extend((0..20).flat_map(|i| read(&big_slice(i, 8080))));
+    }
     let world = World::from_resources(all, "1");
     let host: Hostname = "big.ns-0.svc.cluster.local".parse().unwrap_or_else(|e| panic!("{e}"));
     let big = world.registry().service(&host, "ns-0").cloned();
     let count = big.map(|s| world.registry().instances(&s, 80, &Default::default()).len());
     assert_eq!(count, Some(2000));
-    let changed = read(&pod(7, "2"));
+    let changed = read(changed);
     bencher.with_inputs(|| changed.clone()).bench_values(|changed| {
         let next = world.with(changed.into_iter().map(Change::Upsert), "2");
         black_box(next.registry());
         next
     });
+}
+
+fn big_service(note: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Service\nmetadata: {{name: big, namespace: ns-0, labels: {{note: n{note}}}}}\n\
+         spec: {{selector: {{app: big}}, ports: [{{name: http, port: 80, targetPort: {note}}}]}}\n"
+    )
+}
+
+fn big_pod(i: usize, note: &str) -> String {
+    let head = head("v1", "Pod", "pod", i * NAMESPACES);
+    format!(
+        "{head}  labels: {{app: big, version: v{note}, security.istio.io/tlsMode: istio}}\n\
+         spec: {{serviceAccountName: account, containers: [{{name: a}}]}}\n\
+         status: {{podIP: 10.50.{}.{}}}\n",
+        i / 250,
+        i % 250
+    )
+}
+
+/// A hundred of its endpoints, as Kubernetes' controller cuts them.
+fn big_slice(nth: usize, port: u16) -> String {
+    let mut out = head("discovery.k8s.io/v1", "EndpointSlice", "big", nth * NAMESPACES);
+    let _ = write!(
+        out,
+        "  labels: {{kubernetes.io/service-name: big}}\naddressType: IPv4\n\
+         ports: [{{name: http, port: {port}}}]\nendpoints:\n"
+    );
+    for i in nth * 100..(nth + 1) * 100 {
+        let (high, low, pod) = (i / 250, i % 250, i * NAMESPACES);
+        let _ =
+            writeln!(out, "- {{addresses: [10.50.{high}.{low}], targetRef: {{kind: Pod, name: pod-{pod}}}}}");
+    }
+    out
+}
+
+/// One of the workloads that a service of 2,000 selects.
+#[divan::bench]
+fn change_one_of_2000_instances(bencher: Bencher<'_, '_>) {
+    change_of_big(bencher, false, &big_pod(7, "2"));
+}
+
+/// One of the workloads that the slices of a service of 2,000 list.
+#[divan::bench]
+fn change_one_of_2000_endpoints(bencher: Bencher<'_, '_>) {
+    change_of_big(bencher, true, &big_pod(7, "2"));
+}
+
+/// A slice of a hundred of the 2,000: each of its endpoints is another.
+#[divan::bench]
+fn change_a_slice_of_2000_endpoints(bencher: Bencher<'_, '_>) {
+    change_of_big(bencher, true, &big_slice(7, 9090));
+}
+
+/// The worst case: the Service of 2,000 instances says another port for all of them.
+#[divan::bench]
+fn change_the_service_of_2000_instances(bencher: Bencher<'_, '_>) {
+    change_of_big(bencher, false, &big_service("2"));
 }
 
 /// The reading of a registry by a compiler: every service that a namespace sees.

@@ -11,20 +11,24 @@
 //!
 //! # What depends on what
 //!
-//! The unit is what one resource declares: a Service, or the services of a ServiceEntry, with their
-//! instances and what each instance serves. It is derived anew if one of these changed, and only then:
+//! There are two units: the services that one resource declares (a Service, or a ServiceEntry with its
+//! hosts), and the offer that one source makes of their instances (an EndpointSlice, a workload that is
+//! selected, what the resource itself writes). Each is derived anew if one of these changed, and only then:
 //!
 //! | A change of | touches the index of | and derives anew |
 //! |---|---|---|
-//! | Service, ServiceEntry | hosts | itself |
-//! | EndpointSlice | slices by service | the Service that its label `kubernetes.io/service-name` names, before and after |
-//! | Endpoints | | the Service of its name |
-//! | WorkloadEntry, Pod | workloads by name, address, label, namespace | of its namespace: what selects its labels, before or after; the ServiceEntries that select all; the Services whose slices or Endpoints refer to its name or to one of its addresses |
-//! | ConfigMap `istio-system/istio` | | every service if `defaultServiceExportTo` changed, else nothing |
+//! | Service, ServiceEntry | hosts | its services; if its `spec` changed, its offers too |
+//! | EndpointSlice | slices by service | its offer, of the Service that its label `kubernetes.io/service-name` names, before and after; all offers if it is the Service's first or last |
+//! | Endpoints | | their offer, of the Service of their name; all offers if they came or went |
+//! | WorkloadEntry, Pod | workloads by name, address, label, namespace | in its namespace: its own offers, of what selects its labels, before or after; the offers of slices and Endpoints that refer to its name or to one of its addresses |
+//! | ConfigMap `istio-system/istio` | | every service if `defaultServiceExportTo` changed, else nothing; no offers |
 //! | any other kind | | nothing |
 //!
-//! So a change costs the services that it is about, with their instances, and a path of nodes in each index.
+//! So a change costs what it is about and a path of nodes in each index, however many instances a service
+//! has.
 
+mod declared;
+mod declaring;
 mod draft;
 mod entry;
 mod export;
@@ -41,7 +45,7 @@ mod workload;
 mod tests;
 
 pub use export::ExportTo;
-pub use instance::{Instance, Instances};
+pub use instance::Instance;
 pub use protocol::Protocol;
 pub use service::{Location, Port, Provider, Resolution, Service, TargetPort};
 pub use workload::{DEFAULT_CLUSTER, Locality, Workload, WorkloadSource};
@@ -55,11 +59,11 @@ use crate::hostname::Hostname;
 use crate::model::cluster::DnsTarget;
 use crate::node::Node;
 use crate::world::{Rank, World};
-use draft::{Declared, Instancer};
+use declared::{Declared, Instancer, Link};
 use facet::{ServiceFacet, WorkloadFacet};
 use index::{Index, Links};
 use service::ServiceKey;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use workload::WorkloadKey;
@@ -72,8 +76,10 @@ pub const CLUSTER_DOMAIN: &str = "cluster.local";
 pub struct Registry {
     workloads: Index<WorkloadKey, Workload>,
     declared: Index<ServiceKey, Declared>,
-    /// Services by who their instances are.
-    serves: Links<ServiceKey>,
+    /// Offers by who their instances are.
+    serves: Links<Link>,
+    /// Offers by the workloads that they looked for.
+    refers: Links<Link>,
     /// EndpointSlices by namespace and service.
     slices: Index<Rank, Resource<EndpointSlice>>,
     /// The mesh's `defaultServiceExportTo` that services were derived with.
@@ -101,7 +107,7 @@ impl Registry {
 
     /// Every service, in the order of the resources that declare them: Kubernetes' first.
     pub fn services(&self) -> impl Iterator<Item = &Arc<Service>> {
-        self.declared.values().flat_map(|d| &d.services).map(|s| &s.service)
+        self.declared.values().flat_map(|d| d.services.iter())
     }
 
     /// Every service that is exported to a namespace.
@@ -128,12 +134,7 @@ impl Registry {
         host: &'h Hostname,
     ) -> impl Iterator<Item = &'a Arc<Service>> + use<'a, 'h> {
         let declared = self.declared.with(ServiceFacet::Host(host).facet());
-        declared.flat_map(|d| &d.services).map(|s| &s.service).filter(move |s| s.host == *host)
-    }
-
-    fn served(&self, service: &Service) -> Option<&Instances> {
-        let declared = self.declared.get(&service.key)?;
-        declared.services.get(service.nth).map(|s| &s.instances)
+        declared.flat_map(|d| d.services.iter()).filter(move |s| s.host == *host)
     }
 
     /// The instances of a service's port whose labels include the given ones; an empty set asks for all.
@@ -143,8 +144,8 @@ impl Registry {
         port: u16,
         labels: &BTreeMap<String, String>,
     ) -> Vec<&Instance> {
-        let Some(all) = self.served(service) else { return Vec::new() };
-        all.at(port).iter().map(Arc::as_ref).filter(|i| labels_match(labels, &i.labels)).collect()
+        let Some(declared) = self.declared.get(&service.key) else { return Vec::new() };
+        declared.instances(service.nth, port).filter(|i| labels_match(labels, &i.labels)).collect()
     }
 
     /// The names that a service's port resolves by DNS, with the labels asked for: its endpoints' names
@@ -155,7 +156,8 @@ impl Registry {
         port: u16,
         labels: &BTreeMap<String, String>,
     ) -> Vec<DnsTarget> {
-        self.served(service).map(|all| all.dns(port, labels)).unwrap_or_default()
+        let declared = self.declared.get(&service.key);
+        declared.map(|d| d.dns(service.nth, port, labels)).unwrap_or_default()
     }
 
     /// Every workload: WorkloadEntries first, then Pods.
@@ -183,29 +185,38 @@ impl Registry {
     }
 
     /// What a workload serves: each port of each service that it is an instance of.
-    pub fn inbound(&self, workload: &Workload) -> Vec<&Inbound> {
+    pub fn inbound(&self, workload: &Workload) -> Vec<Inbound> {
         let who = workload.key.clone().map(Instancer::Workload);
-        who.map(|who| self.inbound_by(&who)).unwrap_or_default()
-    }
-
-    fn inbound_by(&self, who: &Instancer) -> Vec<&Inbound> {
-        let declared = self.serves.with(who.facet()).filter_map(|key| self.declared.get(key));
-        let mut all = Vec::new();
-        for of in declared {
-            all.extend(of.inbound(who));
-        }
-        all
+        self.inbound_by(who, |_| true)
     }
 
     /// What the workload of a proxy serves, with the endpoints of its namespace that are written by address
     /// alone.
-    pub fn inbound_of(&self, node: &Node) -> Vec<&Inbound> {
-        let mut all = self.workload_of(node).map(|w| self.inbound(w)).unwrap_or_default();
-        for inbound in node.ips.iter().flat_map(|ip| self.inbound_by(&Instancer::Address(*ip))) {
-            if *inbound.service.namespace == *node.namespace && !all.contains(&inbound) {
-                all.push(inbound);
+    pub fn inbound_of(&self, node: &Node) -> Vec<Inbound> {
+        let workload = self.workload_of(node).and_then(|w| w.key.clone()).map(Instancer::Workload);
+        let addresses = node.ips.iter().map(|ip| Instancer::Address(*ip));
+        let is_own = |s: &Service| *s.namespace == *node.namespace;
+        self.inbound_by(workload.into_iter().chain(addresses), is_own)
+    }
+
+    /// What these serve, once each; of addresses, only what the services that are asked for declare.
+    fn inbound_by(
+        &self,
+        all: impl IntoIterator<Item = Instancer>,
+        by_address: impl Fn(&Service) -> bool,
+    ) -> Vec<Inbound> {
+        let (mut inbound, mut seen) = (Vec::new(), HashSet::new());
+        for who in all {
+            for (key, part) in self.serves.with(who.facet()) {
+                let served = self.declared.get(key).into_iter().flat_map(|d| d.inbound(part, &who));
+                let counts = |i: &Inbound| matches!(who, Instancer::Workload(_)) || by_address(&i.service);
+                inbound.extend(
+                    served
+                        .filter(counts)
+                        .filter(|i| seen.insert((Arc::as_ptr(&i.service), i.port, i.target))),
+                );
             }
         }
-        all
+        inbound
     }
 }

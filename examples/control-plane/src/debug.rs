@@ -6,13 +6,19 @@ use hyper::Request;
 use hyper::body::Incoming;
 use mesh_ca::CertificateService;
 use mesh_cli::http::{Reply, json, metrics, text};
+use mesh_core::source::{Status, Statuses, status};
+use mesh_core::watch::Watch;
+use mesh_core::world::Key;
 use serde_json::{Value, json as value};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 /// What the pages show.
 #[derive(Debug)]
 pub(crate) struct Pages {
     pub(crate) compiler: Compiler,
     pub(crate) findings: Findings,
+    pub(crate) status: Watch<Statuses>,
     pub(crate) xds: mesh_xds::Server,
     pub(crate) ca: CertificateService,
 }
@@ -22,6 +28,7 @@ const INDEX: &str = "\
 /metrics                   Prometheus' text format
 /debug/syncz               what each proxy was sent and acknowledged
 /debug/configz             the resources in force; ?proxyID=NAME.NAMESPACE: what one proxy was given
+/debug/statusz             what became of each resource that is declared, in force or not
 /debug/findings            what there is to say about the configuration
 ";
 
@@ -32,6 +39,7 @@ impl Pages {
             "/ready" => text(StatusCode::OK, "ready\n"),
             "/metrics" => metrics(self.metrics()),
             "/debug/syncz" => json(self.xds.syncz().to_string()),
+            "/debug/statusz" => json(status::json(self.statuses().iter()).to_string()),
             "/debug/findings" => json(self.findings.json()),
             "/debug/configz" => match proxy_id(request.uri().query().unwrap_or_default()) {
                 None => json(self.resources().to_string()),
@@ -58,10 +66,17 @@ impl Pages {
         page
     }
 
-    /// What was read: group, kind, name and place of every resource in force.
+    fn statuses(&self) -> Arc<Statuses> {
+        self.status.current().unwrap_or_default()
+    }
+
+    /// Every resource in force, as Istio's page lists them: with Istio's `status`, and instead of the `spec`
+    /// the place where it is written.
     fn resources(&self) -> Value {
-        self.compiler
-            .world()
+        let (world, statuses) = (self.compiler.world(), self.statuses());
+        let in_force = statuses.iter().filter(|s| s.state.since().is_some());
+        let of: HashMap<&Key, &Status> = in_force.map(|s| (&s.key, s)).collect();
+        world
             .iter()
             .map(|resource| {
                 let meta = resource.meta();
@@ -81,6 +96,7 @@ impl Pages {
                     },
                     "file": &*source.file,
                     "line": source.locate("").map(|span| span.line),
+                    "status": of.get(&Key::of(meta)).map(|s| status::as_istio(s)),
                 })
             })
             .collect()

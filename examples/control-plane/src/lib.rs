@@ -3,6 +3,7 @@
 //! ```text
 //! folder ─▶ mesh_core::source ─▶ World ─▶ Compiler ─Snapshot per node─▶ mesh_xds::Server ─▶ proxies
 //!                                  │           └─▶ findings ─▶ standard error, /debug/findings
+//!                                  ├─▶ status ─▶ /debug/statusz
 //!                                  └─▶ changes ─▶ log
 //! state ─▶ mesh_ca::Authority, TokenIssuer ─▶ CreateCertificate
 //! ```
@@ -139,6 +140,7 @@ impl ControlPlane {
                 let pages = debug::Pages {
                     compiler: compiler.clone(),
                     findings: findings.clone(),
+                    status: source.status(),
                     xds: xds.clone(),
                     ca: servers.ca.clone(),
                 };

@@ -37,7 +37,7 @@ struct Args {
     /// xDS and CA with TLS; its root is written to STATE/root-cert.pem.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:15012")]
     grpc_tls: SocketAddr,
-    /// /ready, /metrics, /debug/syncz, /debug/configz, /debug/findings.
+    /// /ready, /metrics, /debug/syncz, /debug/configz, /debug/statusz, /debug/findings.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:15014")]
     http: SocketAddr,
     #[command(flatten)]

@@ -1,192 +1,94 @@
-//! The services of one resource while they are derived: what it declares, who is an instance of it, and
-//! what was looked at on the way.
+//! The offer of one source while it is derived: where it serves, by which name, and what was looked at on
+//! the way.
 
-use super::facet::{ServiceFacet, WorkloadFacet};
+use super::declared::{Instancer, Part};
+use super::facet::ServiceFacet;
 use super::index::Facet;
-use super::instance::Named;
-use super::service::ServiceKey;
-use super::{Inbound, Instance, Instances, Provider, Registry, Service, TargetPort, Workload};
+use super::instance::{Named, Placed};
+use super::{Instance, Registry, Service, TargetPort, Workload};
 use crate::addr::Address;
-use crate::api::Resource;
-use crate::api::kubernetes::EndpointSlice;
-use crate::api::kubernetes::endpoint_slice::SERVICE_NAME_LABEL;
-use crate::api::value::labels_match;
 use crate::model::cluster::DnsTarget;
 use crate::model::endpoint::Health;
-use crate::registry::workload::WorkloadKey;
-use crate::world::{Rank, World};
-use std::collections::BTreeMap;
+use foldhash::fast::FixedState;
+use std::collections::{BTreeMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-/// What one resource declares: a Kubernetes Service one service, a ServiceEntry one for each host.
+/// What one source offers of the services of one resource.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Declared {
-    pub(super) services: Vec<Served>,
+pub(super) struct Offer {
+    pub(super) instances: Vec<Arc<Placed>>,
+    pub(super) named: Vec<Named>,
     /// What its instances serve, in the order of facets: those of one instance stand together.
     serving: Vec<Serving>,
+    /// Who they are, in order, each once.
+    pub(super) serves: Vec<Facet>,
+    /// What was looked for, found or not; in order, each once.
+    pub(super) refers: Vec<Facet>,
 }
 
 /// What an instance serves.
 #[derive(Debug, PartialEq)]
-struct Serving {
+pub(super) struct Serving {
     facet: Facet,
     who: Instancer,
-    inbound: Inbound,
+    /// Of which service of the resource.
+    pub(super) nth: usize,
+    pub(super) port: u16,
+    pub(super) target: u16,
 }
 
-/// A service and where it is served.
-#[derive(Debug, PartialEq)]
-pub(super) struct Served {
-    pub(super) service: Arc<Service>,
-    pub(super) instances: Instances,
-}
-
-/// Who is an instance; its hash is the facet that a service's [`Declared`] is linked by.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Instancer {
-    /// This workload.
-    Workload(WorkloadKey),
-    /// This address, where no workload is declared.
-    Address(IpAddr),
-}
-
-impl Instancer {
-    pub(super) fn facet(&self) -> Facet {
-        Facet::of(self)
-    }
-}
-
-impl Declared {
-    /// All of its services have the same resource, selector and provider.
-    pub(super) fn first(&self) -> Option<&Arc<Service>> {
-        self.services.first().map(|s| &s.service)
-    }
-
+impl Offer {
     /// What an instance serves.
-    pub(super) fn inbound<'a, 'w>(
+    pub(super) fn serving_of<'a, 'w>(
         &'a self,
         who: &'w Instancer,
-    ) -> impl Iterator<Item = &'a Inbound> + use<'a, 'w> {
+    ) -> impl Iterator<Item = &'a Serving> + use<'a, 'w> {
         let facet = who.facet();
         let from = self.serving.partition_point(|s| s.facet < facet);
         let all = self.serving.get(from..).unwrap_or_default().iter();
-        all.take_while(move |s| s.facet == facet).filter(move |s| s.who == *who).map(|s| &s.inbound)
+        all.take_while(move |s| s.facet == facet).filter(move |s| s.who == *who)
     }
-
-    /// Who its instances are, in order and each once.
-    pub(super) fn links(&self) -> Vec<Facet> {
-        let mut links: Vec<Facet> = self.serving.iter().map(|s| s.facet).collect();
-        links.dedup();
-        links
-    }
-}
-
-/// What comes out.
-pub(super) struct Finished {
-    pub(super) key: ServiceKey,
-    pub(super) declared: Declared,
-    pub(super) facets: Vec<Facet>,
 }
 
 pub(super) struct Draft<'a> {
     registry: &'a Registry,
-    pub(super) world: &'a World,
-    rank: Rank,
-    declared: Declared,
-    facets: Vec<Facet>,
+    part: Part,
+    offer: Offer,
 }
 
 impl<'a> Draft<'a> {
-    /// A draft of what a resource declares, over the workloads and slices of a registry.
-    pub(super) fn new<T>(registry: &'a Registry, world: &'a World, of: &Resource<T>) -> Self {
-        let rank = Rank::of(&of.meta);
-        Self { registry, world, rank, declared: Declared::default(), facets: Vec::new() }
-    }
-
-    /// The workloads of a namespace whose labels include these; an empty selector selects none, as in
-    /// Kubernetes' services.
-    pub(super) fn select(
-        &mut self,
-        namespace: &str,
-        want: &BTreeMap<String, String>,
-    ) -> Vec<&'a Arc<Workload>> {
-        // Whoever has all of the labels has the first.
-        let Some((k, v)) = want.first_key_value() else { return Vec::new() };
-        self.facets.push(ServiceFacet::Selects(namespace, k, v).facet());
-        let workloads = &self.registry.workloads;
-        let label = |(k, v): (&String, &String)| WorkloadFacet::Label(namespace, k, v).facet();
-        let mut lists: Vec<_> = want.iter().map(|l| (workloads.with(label(l)), Vec::new())).collect();
-        // All lists at once, so that the shortest one decides how far is looked.
-        loop {
-            for (list, seen) in &mut lists {
-                match list.next() {
-                    Some(workload) => seen.push(workload),
-                    None => {
-                        seen.retain(|w| *w.namespace == *namespace && labels_match(want, &w.labels));
-                        return std::mem::take(seen);
-                    }
-                }
-            }
-        }
-    }
-
-    /// All workloads of a namespace.
-    pub(super) fn all_of(&mut self, namespace: &str) -> Vec<&'a Arc<Workload>> {
-        self.facets.push(ServiceFacet::SelectsAll(namespace).facet());
-        let all = self.registry.workloads.with(WorkloadFacet::Namespace(namespace).facet());
-        all.filter(|w| *w.namespace == *namespace).collect()
+    /// A draft of what a source offers, over the workloads of a registry.
+    pub(super) fn new(registry: &'a Registry, part: Part) -> Self {
+        Self { registry, part, offer: Offer::default() }
     }
 
     pub(super) fn workload(&mut self, namespace: &str, name: &str) -> Option<&'a Arc<Workload>> {
-        self.facets.push(ServiceFacet::RefersTo(namespace, name).facet());
+        self.offer.refers.push(ServiceFacet::RefersTo(namespace, name).facet());
         self.registry.workload(namespace, name)
     }
 
     pub(super) fn workload_at(&mut self, namespace: &str, ip: IpAddr) -> Option<&'a Arc<Workload>> {
-        self.facets.push(ServiceFacet::Refers(namespace, ip).facet());
+        self.offer.refers.push(ServiceFacet::Refers(namespace, ip).facet());
         self.registry.workloads_at(ip).find(|w| *w.namespace == *namespace)
-    }
-
-    /// The slices of a service in order of precedence.
-    pub(super) fn slices(&self, namespace: &str, service: &str) -> Vec<&'a Arc<Resource<EndpointSlice>>> {
-        let of = |slice: &&Arc<Resource<EndpointSlice>>| {
-            let label = slice.meta.labels.get(SERVICE_NAME_LABEL);
-            *slice.meta.namespace == *namespace && label.is_some_and(|l| l == service)
-        };
-        self.registry.slices.with(Facet::of((namespace, service))).filter(of).collect()
-    }
-
-    pub(super) fn add_service(&mut self, mut service: Service) -> Arc<Service> {
-        service.key = (service.provider, self.rank.clone());
-        service.nth = self.declared.services.len();
-        self.facets.push(ServiceFacet::Host(&service.host).facet());
-        let service = Arc::new(service);
-        self.declared.services.push(Served { service: service.clone(), instances: Instances::default() });
-        service
-    }
-
-    fn instances(&mut self, service: &Service) -> Option<&mut Instances> {
-        self.declared.services.get_mut(service.nth).map(|s| &mut s.instances)
     }
 
     /// Adds an instance at an IP or a Unix socket, and notes what its workload, if it has one, serves.
     pub(super) fn add_instance(
         &mut self,
-        service: &Arc<Service>,
+        service: &Service,
         port: u16,
         workload: Option<&Workload>,
         instance: Instance,
     ) {
-        if let Some(target) = instance.address.socket() {
-            let inbound = Inbound { service: service.clone(), port, target: target.port() };
+        let nth = service.nth;
+        if let Some(at) = instance.address.socket() {
             let who = workload.and_then(|w| w.key.clone());
-            let who = who.map_or(Instancer::Address(target.ip()), Instancer::Workload);
-            self.declared.serving.push(Serving { facet: who.facet(), who, inbound });
+            let who = who.map_or(Instancer::Address(at.ip()), Instancer::Workload);
+            self.offer.serving.push(Serving { facet: who.facet(), who, nth, port, target: at.port() });
         }
-        if let Some(instances) = self.instances(service) {
-            instances.add(port, instance);
-        }
+        let at = self.offer.instances.len();
+        self.offer.instances.push(Arc::new(Placed { nth, port, part: self.part.clone(), at, instance }));
     }
 
     pub(super) fn add_named(
@@ -196,15 +98,13 @@ impl<'a> Draft<'a> {
         target: DnsTarget,
         labels: Arc<BTreeMap<String, String>>,
     ) {
-        if let Some(instances) = self.instances(service) {
-            instances.add_named(port, Named { target, labels });
-        }
+        self.offer.named.push(Named { nth: service.nth, port, target, labels });
     }
 
     /// Adds a workload as an instance of a port, at its first address.
     pub(super) fn add_workload_instance(
         &mut self,
-        service: &Arc<Service>,
+        service: &Service,
         port: u16,
         target: u16,
         workload: &Workload,
@@ -219,38 +119,20 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// What was declared; `None` if nothing was.
-    pub(super) fn finish(mut self) -> Option<Finished> {
-        let first = self.declared.first()?.clone();
-        for served in &mut self.declared.services {
-            served.instances.sort();
+    /// What is offered.
+    pub(super) fn finish(self) -> Offer {
+        let mut offer = self.offer;
+        offer.refers.sort_unstable();
+        offer.refers.dedup();
+        offer.serving.sort_by_key(|s| s.facet);
+        // Two endpoints at one place serve the same once.
+        if offer.serving.len() > 1 {
+            let mut seen = HashSet::with_hasher(FixedState::default());
+            offer.serving.retain(|s| seen.insert((s.who.clone(), s.nth, s.port, s.target)));
         }
-        let declares = ServiceFacet::Declares(first.provider, &first.namespace, &first.name);
-        self.facets.push(declares.facet());
-        let mut serving = std::mem::take(&mut self.declared.serving);
-        serving.sort_by_key(|s| s.facet);
-        for one in serving {
-            // Two endpoints at one place serve the same once.
-            let own = self.declared.serving.iter().rev().take_while(|s| s.facet == one.facet);
-            let what = |s: &Serving| (s.inbound.service.nth, s.inbound.port, s.inbound.target);
-            if !own.into_iter().any(|s| s.who == one.who && what(s) == what(&one)) {
-                self.declared.serving.push(one);
-            }
-        }
-        Some(Finished { key: first.key.clone(), declared: self.declared, facets: self.facets })
-    }
-}
-
-impl Service {
-    /// The resource that declares it.
-    pub(super) fn declares(&self) -> (Provider, Arc<str>, Arc<str>) {
-        (self.provider, self.namespace.clone(), self.name.clone())
-    }
-
-    /// Whether a workload of its namespace has the labels that it selects by.
-    pub(super) fn selects(&self, workload: &Workload) -> bool {
-        *self.namespace == *workload.namespace
-            && self.selector.as_ref().is_some_and(|want| labels_match(want, &workload.labels))
+        offer.serves = offer.serving.iter().map(|s| s.facet).collect();
+        offer.serves.dedup();
+        offer
     }
 }
 

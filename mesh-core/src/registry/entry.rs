@@ -1,5 +1,7 @@
 //! ServiceEntry and WorkloadEntry: what Istio's own resources add to the registry.
 
+use super::declared::Means;
+use super::declaring::Site;
 use super::draft::{Draft, instance_of};
 use super::workload::{DEFAULT_CLUSTER, WorkloadKey, telemetry, tls_mode};
 use super::{
@@ -7,8 +9,8 @@ use super::{
     Workload, WorkloadSource,
 };
 use crate::addr::Address;
-use crate::api::Resource;
 use crate::api::networking::{ServiceEntry, WorkloadEntry, service_entry};
+use crate::api::{AnyResource, Resource};
 use crate::hostname::Hostname;
 use crate::model::cluster::DnsTarget;
 use crate::model::endpoint::Health;
@@ -18,7 +20,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// What a WorkloadEntry declares.
-pub(super) fn workload(of: &Resource<WorkloadEntry>) -> Workload {
+pub(super) fn workload(of: &Arc<Resource<WorkloadEntry>>) -> Workload {
     let (entry, meta) = (&of.spec, &of.meta);
     // Istio takes labels of the spec and of the metadata; the spec's win.
     let mut labels = meta.labels.clone();
@@ -34,6 +36,7 @@ pub(super) fn workload(of: &Resource<WorkloadEntry>) -> Workload {
         telemetry: telemetry(&meta.name, &meta.namespace, &labels, DEFAULT_CLUSTER),
         source: WorkloadSource::Entry,
         origin: Some(of.origin()),
+        resource: Some(AnyResource::WorkloadEntry(of.clone())),
         labels: Arc::new(labels),
     }
 }
@@ -51,14 +54,34 @@ fn locality(entry: &WorkloadEntry, labels: &std::collections::BTreeMap<String, S
 }
 
 /// What a ServiceEntry declares: a service for each host.
-pub(super) fn declare<'a>(mut draft: Draft<'a>, resource: &Resource<ServiceEntry>) -> Draft<'a> {
-    for host in &resource.spec.hosts {
-        // Validation reports a host that is none; the others of the entry still work.
-        let Ok(host) = host.parse::<Hostname>() else { continue };
-        let service = draft.add_service(service(draft.world, resource, host));
-        endpoints(&mut draft, resource, &service);
+pub(super) fn services(world: &World, resource: &Resource<ServiceEntry>) -> impl Iterator<Item = Service> {
+    // Validation reports a host that is none; the others of the entry still work.
+    let hosts = resource.spec.hosts.iter().filter_map(|host| host.parse::<Hostname>().ok());
+    hosts.map(move |host| service(world, resource, host))
+}
+
+/// What says where they are served.
+pub(super) fn means(resource: &Resource<ServiceEntry>) -> Means {
+    match (resource.spec.resolution, &resource.spec.workload_selector) {
+        (service_entry::Resolution::None | service_entry::Resolution::DynamicDns, _) => Means::Nothing,
+        (_, Some(_)) => Means::Selector,
+        (_, None) => Means::Written,
     }
-    draft
+}
+
+/// What a source offers of one of them.
+pub(super) fn offer(
+    draft: &mut Draft<'_>,
+    resource: &Resource<ServiceEntry>,
+    service: &Service,
+    site: &Site<'_>,
+) {
+    match site {
+        Site::Written => written(draft, &resource.spec, service),
+        Site::Workload(workload) => selected(draft, service, workload),
+        // Kubernetes' endpoints are of Services alone.
+        Site::Slice(_) | Site::Endpoints(_) => {}
+    }
 }
 
 fn service(world: &World, resource: &Resource<ServiceEntry>, host: Hostname) -> Service {
@@ -103,22 +126,7 @@ pub(super) fn network(text: &str) -> Option<IpNet> {
     text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
-fn endpoints(draft: &mut Draft<'_>, resource: &Resource<ServiceEntry>, service: &Arc<Service>) {
-    let spec = &resource.spec;
-    if matches!(service.resolution, Resolution::None | Resolution::DynamicDns) {
-        return;
-    }
-    if let Some(selector) = &spec.workload_selector {
-        // Unlike a Kubernetes service's, an empty selector selects all of the namespace.
-        let all = match selector.labels.is_empty() {
-            true => draft.all_of(&service.namespace),
-            false => draft.select(&service.namespace, &selector.labels),
-        };
-        for workload in all {
-            selected(draft, service, workload);
-        }
-        return;
-    }
+fn written(draft: &mut Draft<'_>, spec: &ServiceEntry, service: &Service) {
     for entry in &spec.endpoints {
         inline(draft, service, entry);
     }
@@ -133,14 +141,13 @@ fn endpoints(draft: &mut Draft<'_>, resource: &Resource<ServiceEntry>, service: 
 }
 
 /// A WorkloadEntry or a Pod that the entry's selector selects.
-fn selected(draft: &mut Draft<'_>, service: &Arc<Service>, workload: &Workload) {
-    let world = draft.world;
-    let entry = match workload.source {
-        WorkloadSource::Entry => world.get::<WorkloadEntry>(&workload.namespace, &workload.name),
+fn selected(draft: &mut Draft<'_>, service: &Service, workload: &Workload) {
+    let entry = match &workload.resource {
+        Some(AnyResource::WorkloadEntry(of)) => Some(&of.spec),
         _ => None,
     };
     for port in &service.ports {
-        let Some(entry) = entry.map(|e| &e.spec) else {
+        let Some(entry) = entry else {
             draft.add_workload_instance(service, port.number, target_of(port), workload, 1, Health::Healthy);
             continue;
         };
@@ -161,7 +168,7 @@ fn selected(draft: &mut Draft<'_>, service: &Arc<Service>, workload: &Workload) 
 }
 
 /// An endpoint that is written in the entry itself.
-fn inline(draft: &mut Draft<'_>, service: &Arc<Service>, entry: &WorkloadEntry) {
+fn inline(draft: &mut Draft<'_>, service: &Service, entry: &WorkloadEntry) {
     let labels = Arc::new(entry.labels.clone());
     for port in &service.ports {
         match Reach::of(&entry.address, port_of(entry, port)) {

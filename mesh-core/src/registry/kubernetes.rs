@@ -4,18 +4,20 @@
 //! folder that nobody's endpoint controller looks at, the Pods that it selects. WorkloadEntries that it
 //! selects are added in every case, as Istio does.
 
+use super::declared::Means;
+use super::declaring::Site;
 use super::draft::{Draft, instance_of, resolve_port};
 use super::entry::network;
 use super::workload::{DEFAULT_CLUSTER, WorkloadKey, telemetry, tls_mode};
 use super::{
-    CLUSTER_DOMAIN, ExportTo, Instance, Locality, Location, Port, Protocol, Provider, Resolution, Service,
-    TargetPort, Workload, WorkloadSource,
+    CLUSTER_DOMAIN, ExportTo, Instance, Locality, Location, Port, Protocol, Provider, Registry, Resolution,
+    Service, TargetPort, Workload, WorkloadSource,
 };
-use crate::api::Resource;
 use crate::api::kubernetes::endpoint_slice::EndpointConditions;
 use crate::api::kubernetes::endpoints::EndpointPort;
 use crate::api::kubernetes::{self as api, EndpointSlice, Endpoints, IntOrString, ObjectReference, Pod};
 use crate::api::networking::WorkloadEntry;
+use crate::api::{AnyResource, Resource};
 use crate::hostname::Hostname;
 use crate::model::cluster::DnsTarget;
 use crate::model::endpoint::Health;
@@ -27,7 +29,7 @@ use std::sync::Arc;
 const EXPORT_TO: &str = "networking.istio.io/exportTo";
 
 /// What a Pod declares.
-pub(super) fn workload(pod: &Resource<Pod>) -> Option<Workload> {
+pub(super) fn workload(pod: &Arc<Resource<Pod>>) -> Option<Workload> {
     let Pod { spec, status } = &pod.spec;
     // A pod that has ended keeps its address in the API, while another may already use it.
     if matches!(status.phase.as_str(), "Succeeded" | "Failed") {
@@ -55,6 +57,7 @@ pub(super) fn workload(pod: &Resource<Pod>) -> Option<Workload> {
         telemetry: telemetry(owner(pod), &meta.namespace, &meta.labels, DEFAULT_CLUSTER),
         source: WorkloadSource::Pod,
         origin: Some(pod.origin()),
+        resource: Some(AnyResource::Pod(pod.clone())),
     })
 }
 
@@ -65,28 +68,43 @@ fn owner(pod: &Resource<Pod>) -> &str {
     hash.and_then(|hash| name.rsplit_once(&format!("-{hash}-"))).map_or(name, |(deployment, _)| deployment)
 }
 
-/// What a Service declares.
-pub(super) fn declare<'a>(mut draft: Draft<'a>, resource: &Resource<api::Service>) -> Draft<'a> {
-    let world = draft.world;
-    let Some(declared) = service(world, resource) else { return draft };
-    let service = draft.add_service(declared);
-    let site = Site { world, service: &service };
-    if resource.spec.kind == "ExternalName" {
-        site.external_name(&mut draft, &resource.spec.external_name);
-        return draft;
-    }
+/// What says where a Service is served.
+pub(super) fn means(registry: &Registry, world: &World, resource: &Resource<api::Service>) -> Means {
     let (namespace, name) = (&*resource.meta.namespace, &*resource.meta.name);
-    let slices = draft.slices(namespace, name);
-    match world.get::<Endpoints>(namespace, name) {
-        _ if !slices.is_empty() => slices.iter().for_each(|slice| site.slice(&mut draft, &slice.spec)),
-        Some(endpoints) => site.endpoints(&mut draft, &endpoints.spec),
-        None => site.pods(&mut draft, resource),
+    if resource.spec.kind == "ExternalName" {
+        Means::Written
+    } else if registry.slices_of(namespace, name).next().is_some() {
+        Means::Slices
+    } else if world.get::<Endpoints>(namespace, name).is_some() {
+        Means::Endpoints
+    } else {
+        Means::Selector
     }
-    site.workload_entries(&mut draft, resource);
-    draft
 }
 
-fn service(world: &World, resource: &Resource<api::Service>) -> Option<Service> {
+/// What a source offers of a Service.
+pub(super) fn offer(
+    draft: &mut Draft<'_>,
+    resource: &Resource<api::Service>,
+    service: &Service,
+    site: &Site<'_>,
+) {
+    match site {
+        Site::Written => external_name(draft, service, &resource.spec.external_name),
+        Site::Slice(of) => slice(draft, service, &of.spec),
+        Site::Endpoints(of) => endpoints(draft, service, &of.spec),
+        Site::Workload(workload) => match &workload.resource {
+            Some(AnyResource::Pod(of)) => {
+                pod(draft, service, workload, &of.spec, resource.spec.publish_not_ready_addresses);
+            }
+            Some(AnyResource::WorkloadEntry(of)) => workload_entry(draft, service, workload, &of.spec),
+            _ => {}
+        },
+    }
+}
+
+/// The service that a Service declares.
+pub(super) fn service(world: &World, resource: &Resource<api::Service>) -> Option<Service> {
     let (spec, meta) = (&resource.spec, &resource.meta);
     let host: Hostname = format!("{}.{}.svc.{CLUSTER_DOMAIN}", meta.name, meta.namespace).parse().ok()?;
     let external = spec.kind == "ExternalName";
@@ -138,141 +156,100 @@ fn service(world: &World, resource: &Resource<api::Service>) -> Option<Service> 
     })
 }
 
-/// One service and the World that says where it is served.
-struct Site<'a> {
-    world: &'a World,
-    service: &'a Arc<Service>,
+fn external_name(draft: &mut Draft<'_>, service: &Service, name: &str) {
+    let Ok(host) = name.parse::<Hostname>() else { return };
+    for port in &service.ports {
+        let target = DnsTarget { host: host.as_str().into(), port: port.number };
+        draft.add_named(service, port.number, target, Arc::default());
+    }
 }
 
-impl Site<'_> {
-    fn external_name(&self, draft: &mut Draft<'_>, name: &str) {
-        let Ok(host) = name.parse::<Hostname>() else { return };
-        for port in &self.service.ports {
-            let target = DnsTarget { host: host.as_str().into(), port: port.number };
-            draft.add_named(self.service, port.number, target, Arc::default());
+fn slice(draft: &mut Draft<'_>, service: &Service, slice: &EndpointSlice) {
+    for endpoint in &slice.endpoints {
+        let health = health(endpoint.conditions);
+        // Kubernetes says that all addresses of one endpoint are the same; the first is used.
+        let Some(ip) = endpoint.addresses.first().and_then(|a| a.parse().ok()) else { continue };
+        let zone = Locality { zone: endpoint.zone.as_str().into(), ..Locality::default() };
+        let at = At { ip, target: endpoint.target_ref.as_ref(), health, locality: &zone };
+        address(draft, service, &at, &slice.ports);
+    }
+}
+
+fn endpoints(draft: &mut Draft<'_>, service: &Service, endpoints: &Endpoints) {
+    let nowhere = Locality::default();
+    for subset in &endpoints.subsets {
+        let ready = subset.addresses.iter().map(|a| (a, Health::Healthy));
+        let not = subset.not_ready_addresses.iter().map(|a| (a, Health::Unhealthy));
+        for (listed, health) in ready.chain(not) {
+            let Ok(ip) = listed.ip.parse() else { continue };
+            let at = At { ip, target: listed.target_ref.as_ref(), health, locality: &nowhere };
+            address(draft, service, &at, &subset.ports);
         }
     }
+}
 
-    fn slice(&self, draft: &mut Draft<'_>, slice: &EndpointSlice) {
-        for endpoint in &slice.endpoints {
-            let health = health(endpoint.conditions);
-            // Kubernetes says that all addresses of one endpoint are the same; the first is used.
-            let Some(ip) = endpoint.addresses.first().and_then(|a| a.parse().ok()) else { continue };
-            let zone = Locality { zone: endpoint.zone.as_str().into(), ..Locality::default() };
-            self.address(draft, ip, endpoint.target_ref.as_ref(), &slice.ports, health, &zone);
-        }
-    }
+/// An address as a slice or Endpoints list it.
+struct At<'a> {
+    ip: IpAddr,
+    target: Option<&'a ObjectReference>,
+    health: Health,
+    locality: &'a Locality,
+}
 
-    fn endpoints(&self, draft: &mut Draft<'_>, endpoints: &Endpoints) {
-        for subset in &endpoints.subsets {
-            let ready = subset.addresses.iter().map(|a| (a, Health::Healthy));
-            let not = subset.not_ready_addresses.iter().map(|a| (a, Health::Unhealthy));
-            for (address, health) in ready.chain(not) {
-                let Ok(ip) = address.ip.parse() else { continue };
-                let nowhere = Locality::default();
-                self.address(draft, ip, address.target_ref.as_ref(), &subset.ports, health, &nowhere);
-            }
-        }
-    }
-
-    /// An address that serves these ports; a port without a name serves a service's only port.
-    fn address(
-        &self,
-        draft: &mut Draft<'_>,
-        ip: IpAddr,
-        target: Option<&ObjectReference>,
-        ports: &[EndpointPort],
-        health: Health,
-        locality: &Locality,
-    ) {
-        let namespace = &*self.service.namespace;
-        let named = target.filter(|t| t.kind == "Pod").and_then(|t| draft.workload(namespace, &t.name));
-        let workload = named.or_else(|| draft.workload_at(namespace, ip));
-        for port in &self.service.ports {
-            let served = ports.iter().filter(|p| p.name == *port.name && p.port > 0);
-            for served in served {
-                let address = SocketAddr::new(ip, served.port).into();
-                let instance = match &workload {
-                    Some(workload) => {
-                        let mut instance = instance_of(workload, address, 1, health);
-                        if instance.locality.is_empty() {
-                            instance.locality = locality.clone();
-                        }
-                        instance
+/// An address that serves these ports; a port without a name serves a service's only port.
+fn address(draft: &mut Draft<'_>, service: &Service, at: &At<'_>, ports: &[EndpointPort]) {
+    let namespace = &*service.namespace;
+    let target = at.target.filter(|t| t.kind == "Pod");
+    let named = target.and_then(|t| draft.workload(namespace, &t.name));
+    let workload = named.or_else(|| draft.workload_at(namespace, at.ip));
+    for port in &service.ports {
+        for served in ports.iter().filter(|p| p.name == *port.name && p.port > 0) {
+            let address = SocketAddr::new(at.ip, served.port).into();
+            let instance = match &workload {
+                Some(workload) => {
+                    let mut instance = instance_of(workload, address, 1, at.health);
+                    if instance.locality.is_empty() {
+                        instance.locality = at.locality.clone();
                     }
-                    None => Instance {
-                        address,
-                        weight: 1,
-                        labels: Arc::default(),
-                        service_account: Arc::default(),
-                        namespace: self.service.namespace.clone(),
-                        locality: locality.clone(),
-                        health,
-                        tls_mode: tls_mode(&Default::default()),
-                        workload: telemetry(
-                            &self.service.name,
-                            namespace,
-                            &Default::default(),
-                            DEFAULT_CLUSTER,
-                        ),
-                    },
-                };
-                draft.add_instance(self.service, port.number, workload.map(Arc::as_ref), instance);
-            }
-        }
-    }
-
-    fn pods(&self, draft: &mut Draft<'_>, resource: &Resource<api::Service>) {
-        for workload in draft.select(&self.service.namespace, &resource.spec.selector) {
-            let Some(pod) = self.pod(workload) else { continue };
-            let health = match is_ready(pod) || resource.spec.publish_not_ready_addresses {
-                true => Health::Healthy,
-                false => Health::Unhealthy,
-            };
-            for port in &self.service.ports {
-                let container_port = |name: &str| {
-                    let mut all = pod.spec.containers.iter().flat_map(|c| &c.ports);
-                    all.find(|p| p.name == name).map(|p| p.container_port).filter(|n| *n > 0)
-                };
-                // As Kubernetes does: a pod without a port of that name does not serve it.
-                if let Some(target) = resolve_port(&port.target, container_port) {
-                    draft.add_workload_instance(self.service, port.number, target, workload, 1, health);
+                    instance
                 }
-            }
-        }
-    }
-
-    fn pod(&self, workload: &Workload) -> Option<&Pod> {
-        match workload.source {
-            WorkloadSource::Pod => {
-                self.world.get::<Pod>(&workload.namespace, &workload.name).map(|pod| &pod.spec)
-            }
-            _ => None,
-        }
-    }
-
-    fn workload_entries(&self, draft: &mut Draft<'_>, resource: &Resource<api::Service>) {
-        for workload in draft.select(&self.service.namespace, &resource.spec.selector) {
-            if workload.source != WorkloadSource::Entry {
-                continue;
-            }
-            let Some(entry) = self.world.get::<WorkloadEntry>(&workload.namespace, &workload.name) else {
-                continue;
+                None => Instance {
+                    address,
+                    weight: 1,
+                    labels: Arc::default(),
+                    service_account: Arc::default(),
+                    namespace: service.namespace.clone(),
+                    locality: at.locality.clone(),
+                    health: at.health,
+                    tls_mode: tls_mode(&Default::default()),
+                    workload: telemetry(&service.name, namespace, &Default::default(), DEFAULT_CLUSTER),
+                },
             };
-            for port in &self.service.ports {
-                let own = entry.spec.ports.get(&*port.name).copied();
-                let target = own.or_else(|| resolve_port(&port.target, |_| None)).unwrap_or(port.number);
-                let weight = entry.spec.weight.unwrap_or(1);
-                draft.add_workload_instance(
-                    self.service,
-                    port.number,
-                    target,
-                    workload,
-                    weight,
-                    Health::Healthy,
-                );
-            }
+            draft.add_instance(service, port.number, workload.map(Arc::as_ref), instance);
         }
+    }
+}
+
+fn pod(draft: &mut Draft<'_>, service: &Service, workload: &Workload, pod: &Pod, unready_too: bool) {
+    let health = if unready_too || is_ready(pod) { Health::Healthy } else { Health::Unhealthy };
+    for port in &service.ports {
+        let container_port = |name: &str| {
+            let mut all = pod.spec.containers.iter().flat_map(|c| &c.ports);
+            all.find(|p| p.name == name).map(|p| p.container_port).filter(|n| *n > 0)
+        };
+        // As Kubernetes does: a pod without a port of that name does not serve it.
+        if let Some(target) = resolve_port(&port.target, container_port) {
+            draft.add_workload_instance(service, port.number, target, workload, 1, health);
+        }
+    }
+}
+
+fn workload_entry(draft: &mut Draft<'_>, service: &Service, workload: &Workload, entry: &WorkloadEntry) {
+    for port in &service.ports {
+        let own = entry.ports.get(&*port.name).copied();
+        let target = own.or_else(|| resolve_port(&port.target, |_| None)).unwrap_or(port.number);
+        let weight = entry.weight.unwrap_or(1);
+        draft.add_workload_instance(service, port.number, target, workload, weight, Health::Healthy);
     }
 }
 

@@ -233,6 +233,25 @@ subsets: [{addresses: [{ip: 10.9.9.9}], ports: [{name: http, port: 1}]}]
 }
 
 #[test]
+fn an_address_that_two_slices_list_is_one_endpoint() {
+    let slice = |name: &str, second: &str| {
+        format!(
+            "---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n\
+             metadata: {{name: {name}, labels: {{kubernetes.io/service-name: a}}}}\naddressType: IPv4\n\
+             ports: [{{name: http, port: 8080}}]\nendpoints: [{{addresses: [10.0.0.1]}}, {{addresses: [{second}]}}]\n"
+        )
+    };
+    let service =
+        "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{name: http, port: 80}]}\n";
+    let world = world(&[service, &slice("a-1", "10.0.0.2"), &slice("a-2", "10.0.0.3")].concat());
+    let registry = world.registry();
+    let a = registry.service(&host("a.default.svc.cluster.local"), "default").unwrap();
+    assert_eq!(addresses(registry, a, 80, &[]), ["10.0.0.1:8080", "10.0.0.2:8080", "10.0.0.3:8080"]);
+    let node = Node::new(NodeKind::Sidecar, "10.0.0.1".parse().unwrap(), "x", "default");
+    assert_eq!(registry.inbound_of(&node).len(), 1);
+}
+
+#[test]
 fn endpoints_are_used_where_there_is_no_slice() {
     let endpoints = "
 ---

@@ -2,15 +2,18 @@
 //!
 //! A registry from scratch is the empty one after the change that adds everything, so there is one way only.
 
-use super::draft::{Draft, Finished};
+use super::declared::{Declared, Part};
+use super::declaring::{Declares, Declaring};
+use super::draft::Offer;
 use super::facet::{ServiceFacet, WorkloadFacet};
 use super::index::Facet;
+use super::service::ServiceKey;
 use super::workload::WorkloadKey;
 use super::{Provider, Registry, Workload, entry, kubernetes};
 use crate::api::kubernetes::endpoint_slice::SERVICE_NAME_LABEL;
 use crate::api::{AnyResource, Meta};
 use crate::world::{Rank, World};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A resource that took the place of another, or of none, or that left it to none.
@@ -41,16 +44,40 @@ impl Replaced {
     }
 }
 
-/// Which resource declares a service: provider, namespace and name.
-type Declares = (Provider, Arc<str>, Arc<str>);
+/// How much of what a resource declares is to be derived anew.
+#[derive(Clone, Copy, Default, PartialEq, PartialOrd)]
+enum Extent {
+    /// The offers of some sources.
+    #[default]
+    Offers,
+    /// These, and the services, whose offers stay what they are.
+    Services,
+    /// All of it.
+    All,
+}
 
-/// The services that are to be derived anew.
+/// What is to be derived anew of what a resource declares.
 #[derive(Default)]
-struct Stale(BTreeSet<Declares>);
+struct Touched {
+    extent: Extent,
+    parts: BTreeSet<Part>,
+}
+
+impl Touched {
+    fn extend(&mut self, extent: Extent) {
+        if extent > self.extent {
+            self.extent = extent;
+        }
+    }
+}
+
+/// What is to be derived anew, by the resource that declares it.
+#[derive(Default)]
+struct Stale(BTreeMap<Declares, Touched>);
 
 impl Stale {
-    fn add(&mut self, provider: Provider, meta: &Meta) {
-        self.0.insert((provider, meta.namespace.clone(), meta.name.clone()));
+    fn of(&mut self, provider: Provider, meta: &Meta) -> &mut Touched {
+        self.0.entry((provider, meta.namespace.clone(), meta.name.clone())).or_default()
     }
 }
 
@@ -63,27 +90,20 @@ impl Registry {
     ) -> Self {
         let mut next = self.clone();
         let mut stale = Stale::default();
-        for change in changes.clone() {
+        for change in changes {
             next.workload_changes(change, &mut stale);
             next.slice_changes(change, &mut stale);
-            for resource in change.both() {
-                match resource {
-                    AnyResource::Service(r) => stale.add(Provider::Kubernetes, &r.meta),
-                    AnyResource::Endpoints(r) => stale.add(Provider::Kubernetes, &r.meta),
-                    AnyResource::ServiceEntry(r) => stale.add(Provider::External, &r.meta),
-                    _ => {}
-                }
-            }
+            next.service_changes(change, &mut stale);
         }
         let export = &world.mesh().default_service_export_to;
         if *next.default_export != **export {
             next.default_export = export.as_slice().into();
             for service in self.services() {
-                stale.0.insert((service.provider, service.namespace.clone(), service.name.clone()));
+                stale.0.entry(service.declares()).or_default().extend(Extent::Services);
             }
         }
-        for declares in &stale.0 {
-            next.declare(world, declares);
+        for (declares, touched) in &stale.0 {
+            next.declare(world, declares, touched);
         }
         next
     }
@@ -92,7 +112,7 @@ impl Registry {
         if let Some(key) = change.old.as_ref().and_then(WorkloadKey::of)
             && let Some(old) = self.workloads.remove(&key)
         {
-            self.stale_with(&old, stale);
+            self.stale_with(&key, &old, stale);
         }
         let new = match &change.new {
             Some(AnyResource::WorkloadEntry(r)) => Some(entry::workload(r)),
@@ -100,7 +120,7 @@ impl Registry {
             _ => None,
         };
         if let Some((key, new)) = change.new.as_ref().and_then(WorkloadKey::of).zip(new) {
-            self.stale_with(&new, stale);
+            self.stale_with(&key, &new, stale);
             let facets = WorkloadFacet::all_of(&new);
             self.workloads.insert(key, Arc::new(new), facets);
         }
@@ -120,55 +140,132 @@ impl Registry {
             if let AnyResource::EndpointSlice(slice) = resource
                 && let Some(service) = slice.meta.labels.get(SERVICE_NAME_LABEL)
             {
-                let namespace = slice.meta.namespace.clone();
-                stale.0.insert((Provider::Kubernetes, namespace, service.as_str().into()));
+                let declares = (Provider::Kubernetes, slice.meta.namespace.clone(), service.as_str().into());
+                stale.0.entry(declares).or_default().parts.insert(Part::Slice(Rank::of(&slice.meta)));
             }
         }
     }
 
-    /// The services that looked for a workload like this one when they were derived, whether they found it
-    /// or would have.
-    fn stale_with(&self, workload: &Workload, stale: &mut Stale) {
-        let namespace = &*workload.namespace;
-        let labels = workload.labels.iter().map(|(k, v)| ServiceFacet::Selects(namespace, k, v));
-        let ips = workload.ips.iter().map(|ip| ServiceFacet::Refers(namespace, *ip));
-        let others = [ServiceFacet::SelectsAll(namespace), ServiceFacet::RefersTo(namespace, &workload.name)];
-        for facet in labels {
-            for declared in self.declared.with(facet.facet()) {
-                stale.0.extend(declared.first().filter(|s| s.selects(workload)).map(|s| s.declares()));
+    /// What is offered of a service depends on its spec alone.
+    fn service_changes(&self, change: &Replaced, stale: &mut Stale) {
+        let extent = match (&change.old, &change.new) {
+            (Some(AnyResource::Service(a)), Some(AnyResource::Service(b))) if a.spec == b.spec => {
+                Extent::Services
+            }
+            (Some(AnyResource::ServiceEntry(a)), Some(AnyResource::ServiceEntry(b))) if a.spec == b.spec => {
+                Extent::Services
+            }
+            _ => Extent::All,
+        };
+        for resource in change.both() {
+            match resource {
+                AnyResource::Service(r) => stale.of(Provider::Kubernetes, &r.meta).extend(extent),
+                AnyResource::ServiceEntry(r) => stale.of(Provider::External, &r.meta).extend(extent),
+                AnyResource::Endpoints(r) => {
+                    stale.of(Provider::Kubernetes, &r.meta).parts.insert(Part::Endpoints);
+                }
+                _ => {}
             }
         }
-        for facet in ips.chain(others) {
-            for declared in self.declared.with(facet.facet()) {
-                stale.0.extend(declared.first().map(|s| s.declares()));
+    }
+
+    /// The offers that looked for a workload like this one when they were derived, whether they found it
+    /// or would have, and those that it makes itself.
+    fn stale_with(&self, key: &WorkloadKey, workload: &Workload, stale: &mut Stale) {
+        let namespace = &*workload.namespace;
+        let labels = workload.labels.iter().map(|(k, v)| ServiceFacet::Selects(namespace, k, v));
+        for facet in labels.chain([ServiceFacet::SelectsAll(namespace)]) {
+            let all = self.declared.with(facet.facet()).filter_map(|d| d.first());
+            for service in all.filter(|s| s.selects(workload)) {
+                let touched = stale.0.entry(service.declares()).or_default();
+                touched.parts.insert(Part::Workload(key.clone()));
+            }
+        }
+        let ips = workload.ips.iter().map(|ip| ServiceFacet::Refers(namespace, *ip));
+        for facet in ips.chain([ServiceFacet::RefersTo(namespace, &workload.name)]) {
+            for (key, part) in self.refers.with(facet.facet()) {
+                let Some(service) = self.declared.get(key).and_then(|d| d.first()) else { continue };
+                stale.0.entry(service.declares()).or_default().parts.insert(part.clone());
             }
         }
     }
 
     /// Derives what a resource declares, if it is there.
-    fn declare(&mut self, world: &World, declares: &Declares) {
-        let (provider, namespace, name) = declares;
-        let facet = ServiceFacet::Declares(*provider, namespace, name).facet();
-        let before: Vec<_> = self.declared.with(facet).filter_map(|d| d.first()).collect();
-        let before = before.into_iter().find(|s| s.declares() == *declares).map(|s| s.key.clone());
-        let draft = match provider {
-            Provider::Kubernetes => world
-                .get(namespace, name)
-                .map(|r| kubernetes::declare(Draft::new(self, world, r.as_ref()), r)),
-            Provider::External => {
-                world.get(namespace, name).map(|r| entry::declare(Draft::new(self, world, r.as_ref()), r))
-            }
+    fn declare(&mut self, world: &World, declares: &Declares, touched: &Touched) {
+        let before = self.declared_by(declares);
+        let resource = Declaring::find(world, declares);
+        let key = resource.as_ref().map(Declaring::key);
+        let (same, gone) = match before {
+            Some((was, old)) if Some(&was) == key.as_ref() => (Some(old), None),
+            other => (None, other),
         };
-        let after = draft.and_then(Draft::finish);
-        if let Some(before) = before.filter(|b| after.as_ref().is_none_or(|a| a.key != *b))
-            && let Some(old) = self.declared.remove(&before)
-        {
-            self.serves.replace(&before, &old.links(), &[]);
+        if let Some((was, old)) = gone {
+            self.forget(&was, &old);
         }
-        if let Some(Finished { key, declared, facets }) = after {
-            let new = declared.links();
-            let old = self.declared.insert(key.clone(), Arc::new(declared), facets);
-            self.serves.replace(&key, &old.map(|o| o.links()).unwrap_or_default(), &new);
+        let Some((resource, key)) = resource.zip(key) else { return };
+        match (self.derive(world, &resource, same.as_deref(), touched), same) {
+            (None, None) => {}
+            (None, Some(old)) => self.forget(&key, &old),
+            (Some(new), old) => {
+                self.relink(&key, old.as_deref(), Some(&new));
+                let facets = new.facets();
+                self.declared.insert(key, Arc::new(new), facets);
+            }
+        }
+    }
+
+    /// What a resource declares, if it declares anything.
+    fn derive(
+        &self,
+        world: &World,
+        resource: &Declaring<'_>,
+        before: Option<&Declared>,
+        touched: &Touched,
+    ) -> Option<Declared> {
+        let means = resource.means(self, world);
+        match before.filter(|b| b.means == means && touched.extent != Extent::All) {
+            Some(before) => {
+                let mut next = before.clone();
+                if touched.extent == Extent::Services {
+                    next.services = resource.services(world);
+                }
+                next.first()?;
+                for part in &touched.parts {
+                    let site = next.site(self, world, part);
+                    let offer = site.and_then(|site| resource.offer(self, &next, &site));
+                    next.set(part.clone(), offer.map(|(_, offer)| offer));
+                }
+                Some(next)
+            }
+            None => {
+                let mut next = Declared::new(resource.services(world), means);
+                next.first()?;
+                for site in next.sites(self, world) {
+                    if let Some((part, offer)) = resource.offer(self, &next, &site) {
+                        next.set(part, Some(offer));
+                    }
+                }
+                Some(next)
+            }
+        }
+    }
+
+    fn forget(&mut self, key: &ServiceKey, old: &Declared) {
+        self.declared.remove(key);
+        self.relink(key, Some(old), None);
+    }
+
+    /// Links offers by who their instances are and by what they looked for; those that stayed are not touched.
+    fn relink(&mut self, key: &ServiceKey, old: Option<&Declared>, new: Option<&Declared>) {
+        let (nothing, none) = (Declared::default(), Offer::default());
+        for (part, old, new) in old.unwrap_or(&nothing).differences(new.unwrap_or(&nothing)) {
+            let (old, new) = (old.unwrap_or(&none), new.unwrap_or(&none));
+            if old.refers == new.refers && old.serves == new.serves {
+                continue;
+            }
+            let link = (key.clone(), part.clone());
+            self.refers.replace(&link, &old.refers, &new.refers);
+            self.serves.replace(&link, &old.serves, &new.serves);
         }
     }
 }

@@ -56,6 +56,8 @@ pub struct Workload {
     pub source: WorkloadSource,
     /// The resource; `None` for a proxy that nobody declared.
     pub origin: Option<Origin>,
+    /// The same, to read what only an instance of a service needs.
+    pub(super) resource: Option<AnyResource>,
 }
 
 /// What declared a workload.
@@ -85,6 +87,7 @@ impl Workload {
             telemetry: telemetry(name, &node.namespace, &node.labels, &node.cluster_id),
             source: WorkloadSource::Node,
             origin: None,
+            resource: None,
         }
     }
 }

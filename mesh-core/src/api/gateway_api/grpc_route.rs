@@ -2,10 +2,9 @@
 
 use super::filter::GrpcRouteFilter;
 use super::http_route::HttpHeaderMatch;
-use super::reference::{BackendObjectReference, ParentReference};
+use super::reference::{ParentReference, RouteBackendRef};
 use super::session::SessionPersistence;
 use super::value::{GatewayDefaultScope, MatchType};
-use crate::api::value::optional_port_number;
 use serde::Deserialize;
 
 /// The spec of a GRPCRoute.
@@ -35,7 +34,7 @@ pub struct GrpcRouteRule {
     /// What is done to them, at most 16.
     pub filters: Vec<GrpcRouteFilter>,
     /// Where they go, with weights, at most 16. Without one the answer is `UNAVAILABLE`.
-    pub backend_refs: Vec<GrpcBackendRef>,
+    pub backend_refs: Vec<RouteBackendRef<GrpcRouteFilter>>,
     /// Keeps the calls of one client at one endpoint. Experimental.
     pub session_persistence: Option<SessionPersistence>,
 }
@@ -62,34 +61,4 @@ pub struct GrpcMethodMatch {
     pub service: Option<String>,
     /// Method, such as `AddItem`. Default: any.
     pub method: Option<String>,
-}
-
-/// Where calls go, which share of them, and what is done to those.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct GrpcBackendRef {
-    /// API group. Default: `""`, the core group.
-    pub group: String,
-    /// Kind. Default: `Service`.
-    pub kind: String,
-    /// Name. Required.
-    pub name: String,
-    /// Namespace. Default: the route's own; another one needs a ReferenceGrant there.
-    pub namespace: String,
-    /// Port of the Service, not of its pods. Required for a Service.
-    #[serde(deserialize_with = "optional_port_number")]
-    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
-    pub port: Option<u16>,
-    /// Share, relative to the sum of all weights of the rule: 0 to 1000000. Default: 1.
-    pub weight: i32,
-    /// What is done to the calls that go there, at most 16.
-    pub filters: Vec<GrpcRouteFilter>,
-}
-
-impl Default for GrpcBackendRef {
-    fn default() -> Self {
-        let BackendObjectReference { group, kind, name, namespace, port } = BackendObjectReference::default();
-        Self { group, kind, name, namespace, port, weight: 1, filters: Vec::new() }
-    }
 }

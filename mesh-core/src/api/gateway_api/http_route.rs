@@ -1,10 +1,9 @@
 //! HTTPRoute: where requests go.
 
 use super::filter::HttpRouteFilter;
-use super::reference::{BackendObjectReference, ParentReference};
+use super::reference::{ParentReference, RouteBackendRef};
 use super::session::SessionPersistence;
 use super::value::{Duration, GatewayDefaultScope, MatchType};
-use crate::api::value::optional_port_number;
 use serde::Deserialize;
 
 /// The spec of an HTTPRoute.
@@ -46,7 +45,7 @@ pub struct HttpRouteRule {
     /// What is done to them, at most 16.
     pub filters: Vec<HttpRouteFilter>,
     /// Where they go, with weights, at most 16. Without one, and without a redirect, the answer is 500.
-    pub backend_refs: Vec<HttpBackendRef>,
+    pub backend_refs: Vec<RouteBackendRef<HttpRouteFilter>>,
     /// How long they may take.
     pub timeouts: Option<HttpRouteTimeouts>,
     /// When they are repeated.
@@ -162,36 +161,6 @@ pub enum HttpMethod {
     Trace,
     /// `PATCH`.
     Patch,
-}
-
-/// Where requests go, which share of them, and what is done to those.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct HttpBackendRef {
-    /// API group. Default: `""`, the core group.
-    pub group: String,
-    /// Kind. Default: `Service`.
-    pub kind: String,
-    /// Name. Required.
-    pub name: String,
-    /// Namespace. Default: the route's own; another one needs a ReferenceGrant there.
-    pub namespace: String,
-    /// Port of the Service, not of its pods. Required for a Service.
-    #[serde(deserialize_with = "optional_port_number")]
-    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
-    pub port: Option<u16>,
-    /// Share, relative to the sum of all weights of the rule: 0 to 1000000. Default: 1.
-    pub weight: i32,
-    /// What is done to the requests that go there, at most 16.
-    pub filters: Vec<HttpRouteFilter>,
-}
-
-impl Default for HttpBackendRef {
-    fn default() -> Self {
-        let BackendObjectReference { group, kind, name, namespace, port } = BackendObjectReference::default();
-        Self { group, kind, name, namespace, port, weight: 1, filters: Vec::new() }
-    }
 }
 
 /// How long requests may take.

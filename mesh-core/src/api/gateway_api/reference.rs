@@ -97,6 +97,37 @@ impl Default for BackendRef {
     }
 }
 
+/// Where requests or calls go, which share of them, and what is done to those by filters of the route's kind.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "{F}BackendRef"))]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RouteBackendRef<F> {
+    /// API group. Default: `""`, the core group.
+    pub group: String,
+    /// Kind. Default: `Service`.
+    pub kind: String,
+    /// Name. Required.
+    pub name: String,
+    /// Namespace. Default: the route's own; another one needs a ReferenceGrant there.
+    pub namespace: String,
+    /// Port of the Service, not of its pods. Required for a Service.
+    #[serde(deserialize_with = "optional_port_number")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
+    pub port: Option<u16>,
+    /// Share, relative to the sum of all weights of the rule: 0 to 1000000. Default: 1.
+    pub weight: i32,
+    /// What is done to what goes there, at most 16.
+    pub filters: Vec<F>,
+}
+
+impl<F> Default for RouteBackendRef<F> {
+    fn default() -> Self {
+        let BackendRef { group, kind, name, namespace, port, weight } = BackendRef::default();
+        Self { group, kind, name, namespace, port, weight, filters: Vec::new() }
+    }
+}
+
 /// A resource in the namespace of the one that refers to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -139,7 +139,7 @@ fn redirected(r: &Resource<Sidecar>, listener: String, mode: CaptureMode, report
 }
 
 /// A Sidecar without ingress listeners, of a workload that others call.
-fn of_served(r: &Resource<Sidecar>, inbound: &[&Inbound], report: &mut Report) {
+fn of_served(r: &Resource<Sidecar>, inbound: &[Inbound], report: &mut Report) {
     if r.spec.ingress.is_empty() && !ports(inbound).is_empty() {
         let message = "calls to its workloads pass the proxy by, and with it mutual TLS and policies: without \
                        ingress listeners they would have to be redirected, which is not supported by the \
@@ -153,7 +153,7 @@ fn of_served(r: &Resource<Sidecar>, inbound: &[&Inbound], report: &mut Report) {
 fn without_sidecar(
     world: &World,
     workload: &Workload,
-    inbound: &[&Inbound],
+    inbound: &[Inbound],
     others: &[&Workload],
 ) -> Finding {
     let names: Vec<&str> = others.iter().take(3).map(|w| &*w.name).collect();
@@ -215,7 +215,7 @@ fn pod<'w>(world: &'w World, workload: &Workload) -> Option<&'w Arc<Resource<Pod
 }
 
 /// The ports that are served, other than for datagrams.
-fn ports(inbound: &[&Inbound]) -> BTreeMap<u16, Protocol> {
+fn ports(inbound: &[Inbound]) -> BTreeMap<u16, Protocol> {
     let mut ports = BTreeMap::new();
     for inbound in inbound {
         if let Some(port) = inbound.service.port(inbound.port).filter(|p| p.protocol != Protocol::Udp) {
@@ -226,7 +226,7 @@ fn ports(inbound: &[&Inbound]) -> BTreeMap<u16, Protocol> {
 }
 
 /// The Sidecar to write, as YAML.
-fn suggestion(workload: &Workload, inbound: &[&Inbound]) -> String {
+fn suggestion(workload: &Workload, inbound: &[Inbound]) -> String {
     let ip = workload.ips.first().copied();
     let mut lines = vec![
         "unless a program embeds the mesh, which needs none, write".to_owned(),

@@ -144,3 +144,18 @@ fn settings_of_a_port_replace_the_hosts_and_a_subsets_stand_over_both() {
         assert!(subset.load_balancer != host.load_balancer && subset.tls == host.tls);
     });
 }
+
+#[test]
+fn a_subsets_settings_of_a_port_leave_nothing_of_what_the_host_says() {
+    let text = rule(
+        "shop/own",
+        ", trafficPolicy: {loadBalancer: {simple: RANDOM}, tls: {mode: DISABLE}}, subsets: [{name: v1, trafficPolicy: {portLevelSettings: [{port: {number: 81}, outlierDetection: {}}]}}]",
+    );
+    let world = of(&[text]);
+    with_subject("shop", "x", |s| {
+        let merged = Rules::new(&world, s).of_host(&HOST.parse().unwrap(), "far");
+        let own = merged.policy(81, "v1");
+        assert!(own.outlier_detection.is_some() && own.load_balancer.is_none() && own.tls.is_none());
+        assert!(merged.policy(80, "v1").tls.is_some(), "for other ports the host's stands");
+    });
+}

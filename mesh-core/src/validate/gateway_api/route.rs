@@ -1,8 +1,8 @@
 //! What all routes share: parents, backends, names of rules, sessions.
 
-use crate::api::gateway_api::grpc_route::GrpcBackendRef;
-use crate::api::gateway_api::http_route::HttpBackendRef;
-use crate::api::gateway_api::reference::{BackendObjectReference, BackendRef, ParentReference};
+use crate::api::gateway_api::reference::{
+    BackendObjectReference, BackendRef, ParentReference, RouteBackendRef,
+};
 use crate::api::gateway_api::session::{CookieLifetimeType, SessionPersistence, SessionPersistenceType};
 use crate::validate::report::Report;
 
@@ -60,8 +60,8 @@ pub(super) struct Backend<'a> {
 }
 
 macro_rules! backends {
-    ($($kind:ty),+) => {
-        $(impl<'a> From<&'a $kind> for Backend<'a> {
+    ($([$($of:ident)?] $kind:ty),+) => {
+        $(impl<'a $(, $of)?> From<&'a $kind> for Backend<'a> {
             fn from(to: &'a $kind) -> Self {
                 Self { group: &to.group, kind: &to.kind, name: &to.name, namespace: &to.namespace, port: to.port }
             }
@@ -69,7 +69,7 @@ macro_rules! backends {
     };
 }
 
-backends!(BackendObjectReference, BackendRef, HttpBackendRef, GrpcBackendRef);
+backends!([] BackendObjectReference, [] BackendRef, [F] RouteBackendRef<F>);
 
 /// A backend: the parts of its reference, and a port if it is a Service.
 pub(super) fn backend<'a>(path: &str, to: impl Into<Backend<'a>>, report: &mut Report<'_>) {
