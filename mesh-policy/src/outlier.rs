@@ -15,6 +15,29 @@
 //!
 //! # Examples
 //!
+//! In front of one axum server, here in the same process:
+//!
+//! ```
+//! use axum::{Router, body::Body, http::{Request, StatusCode}, routing::get};
+//! use mesh_core::model::cluster::OutlierDetection;
+//! use mesh_policy::outlier::{Detector, OutlierLayer};
+//! use std::time::{Duration, Instant};
+//! use tower::{ServiceBuilder, ServiceExt};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), mesh_policy::BoxError> {
+//! let config = OutlierDetection { consecutive_gateway_errors: 1, ..OutlierDetection::default() };
+//! let detector = Detector::new(config, Instant::now());
+//! tokio::spawn(detector.run()); // Lets hosts return in time.
+//!
+//! let app = Router::new().route("/", get(|| async { StatusCode::BAD_GATEWAY }));
+//! let endpoint = detector.host("10.0.0.1:8080");
+//! let server = ServiceBuilder::new().layer(OutlierLayer::new(endpoint.clone())).service(app);
+//! assert_eq!(server.oneshot(Request::get("/").body(Body::empty())?).await?.status(), 502);
+//! assert!(endpoint.is_ejected() && detector.ejected() == 1);
+//! # Ok(()) }
+//! ```
+//!
 //! In front of one tonic server, which a balancer would pass over while it is ejected:
 //!
 //! ```

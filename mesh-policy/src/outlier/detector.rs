@@ -77,11 +77,12 @@ impl Limits {
         self.local.store(config.consecutive_local_origin_failures.unwrap_or(0), Relaxed);
         self.split.store(config.consecutive_local_origin_failures.is_some(), Relaxed);
         let (success, failure) = (&config.success_rate, &config.failure_percentage);
-        let mut enforcing = [success.enforcing, failure.enforcing].to_vec();
-        if config.consecutive_local_origin_failures.is_some() {
-            enforcing.extend([success.enforcing_local_origin, failure.enforcing_local_origin]);
-        }
-        self.rates.store(enforcing.iter().any(|share| *share > Fraction::ZERO), Relaxed);
+        let answers = success.enforcing.max(failure.enforcing);
+        let reached = match config.consecutive_local_origin_failures {
+            Some(_) => success.enforcing_local_origin.max(failure.enforcing_local_origin),
+            None => Fraction::ZERO,
+        };
+        self.rates.store(answers.max(reached) > Fraction::ZERO, Relaxed);
     }
 }
 
