@@ -82,5 +82,6 @@ pub use layer::{BreakerLayer, BreakerService};
 pub use permit::{Breaker, BreakerCounts, Permit, Resource};
 pub use spec::{BreakerSpec, LimitsSpec, RetryBudgetSpec};
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests;

@@ -89,5 +89,6 @@ pub use layer::{FaultLayer, FaultService};
 pub use metrics::{FaultCounts, FaultMetrics};
 pub use spec::{AbortSpec, DelaySpec, FaultSpec, FixedLimitSpec, HeaderSpec, PercentageSpec, RateLimitSpec};
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests;

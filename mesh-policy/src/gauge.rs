@@ -61,7 +61,8 @@ impl<T: Gauges> Drop for Held<T> {
     }
 }
 
-#[cfg(all(test, loom))]
+#[cfg(test)]
+#[cfg(loom)]
 mod loom {
     use super::Gauge;
     use loom::sync::Arc;

@@ -104,7 +104,9 @@ pub use rates::{Rate, success_rate_threshold};
 pub use share::{may_be_out, panics};
 pub use spec::OutlierSpec;
 
-#[cfg(all(test, loom))]
+#[cfg(test)]
+#[cfg(loom)]
 mod loom;
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests;

@@ -104,7 +104,9 @@ pub use layer::{CircuitLayer, CircuitService, Judge};
 pub use metrics::{CircuitCounts, CircuitMetrics};
 pub use spec::{CircuitSpec, FailureRateSpec};
 
-#[cfg(all(test, loom))]
+#[cfg(test)]
+#[cfg(loom)]
 mod loom;
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests;

@@ -308,7 +308,7 @@ impl Shared {
         let longest = self.config.max_open_time.max(self.config.open_time);
         let time = millis(self.config.open_time).saturating_mul(growth).min(millis(longest));
         let most = u128::from(time) * u128::from(self.config.jitter.as_millionths()) / 1_000_000;
-        let jitter = u64::try_from(u128::from(draw) * (most + 1) >> 64).unwrap_or(0);
+        let jitter = u64::try_from((u128::from(draw) * (most + 1)) >> 64).unwrap_or(0);
         time.saturating_add(jitter)
     }
 }
