@@ -101,10 +101,10 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
-            StateProj::Pass { inner, limiter } => {
-                let response = ready!(inner.poll(cx)).map_err(Into::into)?;
-                Poll::Ready(Ok(response.map(|body| FaultBody::new(body, limiter.take()))))
-            }
+            StateProj::Pass { inner, limiter } => match ready!(inner.poll(cx)) {
+                Ok(response) => Poll::Ready(Ok(response.map(|body| FaultBody::new(body, limiter.take())))),
+                Err(error) => Poll::Ready(Err(error.into())),
+            },
             StateProj::Abort { error } => match error.take() {
                 Some(error) => Poll::Ready(Err(error.into())),
                 // Only if polled after it was ready, which no caller may do.

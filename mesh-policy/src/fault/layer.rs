@@ -161,8 +161,8 @@ where
     }
 
     fn call(&mut self, req: Request<B>) -> Self::Future {
-        let plan = self.faults.as_ref().map_or(Plan::Pass, |faults| faults.plan(req.headers()));
-        match plan {
+        let Some(faults) = &self.faults else { return FaultFuture::pass(self.inner.call(req), None) };
+        match faults.plan(req.headers()) {
             Plan::Pass => FaultFuture::pass(self.inner.call(req), None),
             Plan::Limit(limiter) => FaultFuture::pass(self.inner.call(req), Some(limiter)),
             Plan::Abort(with) => FaultFuture::abort(Aborted::new(with)),

@@ -30,6 +30,7 @@ pub(super) enum Then {
 
 impl FaultLayer {
     /// Drawn before anything waits, so that a seed gives one story.
+    #[inline]
     pub(super) fn plan(&self, headers: &HeaderMap) -> Plan {
         let delay = self.delay_of(headers);
         let abort = self.abort_of(headers);

@@ -145,10 +145,13 @@ impl Circuit {
     pub fn try_pass(&self) -> Result<Pass, CircuitOpen> {
         let shared = &*self.0;
         let mut word = shared.state.load(Acquire);
+        if let Some(epoch) = State::is_calm(word) {
+            return Ok(self.pass(epoch, false));
+        }
         loop {
             let state = State::unpack(word);
             let (next, opened) = match state.phase {
-                Phase::Closed { .. } => return Ok(self.pass(state, false)),
+                Phase::Closed { .. } => return Ok(self.pass(state.epoch, false)),
                 Phase::Open { until } => {
                     let now = shared.now();
                     if now < until {
@@ -169,15 +172,15 @@ impl Circuit {
                     if opened {
                         shared.metrics.half_opened_total();
                     }
-                    return Ok(self.pass(next, true));
+                    return Ok(self.pass(next.epoch, true));
                 }
                 Err(other) => word = other,
             }
         }
     }
 
-    fn pass(&self, state: State, probe: bool) -> Pass {
-        Pass { circuit: self.clone(), epoch: state.epoch, probe, reported: false }
+    fn pass(&self, epoch: u16, probe: bool) -> Pass {
+        Pass { circuit: self.clone(), epoch, probe, reported: false }
     }
 
     /// What it does with requests now.
@@ -223,7 +226,10 @@ impl Shared {
     }
 
     fn succeeded(&self, epoch: u16) {
-        // A row of none stays one, and a word that stays as it is needs no write.
+        let calm = State::is_calm(self.state.load(Acquire)) == Some(epoch);
+        if calm && self.window.is_none() {
+            return;
+        }
         if let Some(window) = &self.window
             && State::unpack(self.state.load(Acquire)).epoch == epoch
         {

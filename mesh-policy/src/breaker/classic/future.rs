@@ -39,8 +39,8 @@ impl Drop for Report {
     fn drop(&mut self) {
         // A time-out further out ends a silent request like this. A caller that goes away does, too, but
         // that says nothing of the dependency.
-        if elapsing::is_elapsing()
-            && let Some(pass) = self.pass.take()
+        if let Some(pass) = self.pass.take()
+            && elapsing::is_elapsing()
         {
             pass.failed();
         }
@@ -67,21 +67,29 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
             StateProj::Sent { inner, report } => {
-                let answer = ready!(inner.poll(cx)).map_err(Into::into);
-                if let Some(pass) = report.pass.take() {
-                    match &answer {
-                        Ok(response) if (report.judge)(response.status(), response.headers()) => {
-                            pass.failed()
+                // Each arm returns what it has: a response is large, and each step on its way would copy it.
+                match ready!(inner.poll(cx)) {
+                    Ok(response) => {
+                        if let Some(pass) = report.pass.take() {
+                            match (report.judge)(response.status(), response.headers()) {
+                                true => pass.failed(),
+                                false => pass.succeeded(),
+                            }
                         }
-                        Ok(_) => pass.succeeded(),
-                        Err(error) => match (report.classify)(&**error) {
-                            // It was never asked.
-                            FailureKind::Overflow | FailureKind::Final => drop(pass),
-                            _ => pass.failed(),
-                        },
+                        Poll::Ready(Ok(response))
+                    }
+                    Err(error) => {
+                        let error = error.into();
+                        if let Some(pass) = report.pass.take() {
+                            match (report.classify)(&*error) {
+                                // It was never asked.
+                                FailureKind::Overflow | FailureKind::Final => drop(pass),
+                                _ => pass.failed(),
+                            }
+                        }
+                        Poll::Ready(Err(error))
                     }
                 }
-                Poll::Ready(answer)
             }
             StateProj::Refused { error } => match error.take() {
                 Some(error) => Poll::Ready(Err(error.into())),

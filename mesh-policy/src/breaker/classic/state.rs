@@ -66,6 +66,13 @@ impl State {
         }
     }
 
+    /// The epoch, if it is closed and no failure is counted: what a word says most of the time, at a glance.
+    pub(super) fn is_calm(word: u64) -> Option<u16> {
+        let payload = word & ((1 << EPOCH) - 1);
+        let calm = word >> PHASE == 0 && payload == 0;
+        calm.then(|| u16::try_from(word >> EPOCH & u64::from(EPOCHS - 1)).unwrap_or(0))
+    }
+
     /// The next epoch, in another phase.
     pub(super) fn becomes(self, openings: u8, phase: Phase) -> Self {
         Self { epoch: self.epoch.wrapping_add(1) % EPOCHS, openings, phase }
@@ -97,6 +104,8 @@ mod tests {
         fn every_state_is_one_word(epoch in 0..EPOCHS, openings in 0..=MAX_OPENINGS, phase in phase()) {
             let state = State { epoch, openings, phase };
             prop_assert_eq!(State::unpack(state.pack()), state);
+            let calm = (phase == Phase::Closed { row: 0 }).then_some(epoch);
+            prop_assert_eq!(State::is_calm(state.pack()), calm);
             let next = state.becomes(openings, Phase::Closed { row: 0 });
             prop_assert_ne!(next.pack(), state.pack());
         }
