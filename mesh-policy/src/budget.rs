@@ -5,11 +5,11 @@
 //! names: `circuit_breakers.thresholds.retry_budget` and `max_retries`.
 
 use crate::gauge::{Gauge, Gauges, Held};
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use mesh_core::model::cluster;
 use mesh_core::model::values::Fraction;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// A bound on retries in flight; clones share their counts.
 #[derive(Clone, Default)]
@@ -21,6 +21,8 @@ struct Shared {
     /// A bound in any case.
     max: AtomicU32,
     active: Gauge,
+    /// Those that wait for a connection; a breaker's.
+    waiting: Gauge,
     retries: Gauge,
     /// Whether somebody else counts the requests in flight, so that retry layers must not.
     counted_elsewhere: bool,
@@ -29,6 +31,8 @@ struct Shared {
 #[derive(Clone, Copy)]
 pub(crate) enum Kind {
     Active,
+    #[cfg(feature = "breaker")]
+    Waiting,
     Retry,
 }
 
@@ -38,6 +42,8 @@ impl Gauges for Shared {
     fn gauge(&self, kind: Kind) -> &Gauge {
         match kind {
             Kind::Active => &self.active,
+            #[cfg(feature = "breaker")]
+            Kind::Waiting => &self.waiting,
             Kind::Retry => &self.retries,
         }
     }
@@ -56,6 +62,7 @@ impl Shared {
             share_and_floor: AtomicU64::new(pack(share)),
             max: AtomicU32::new(max),
             active: Gauge::default(),
+            waiting: Gauge::default(),
             retries: Gauge::default(),
             counted_elsewhere,
         }
@@ -64,9 +71,13 @@ impl Shared {
     fn limit(&self) -> u32 {
         let packed = self.share_and_floor.load(Ordering::Relaxed);
         let (share, floor) = (packed >> 32, packed & u64::from(u32::MAX));
-        let of_active = u64::from(self.active.open()) * share / 1_000_000;
+        let of_active = self.in_flight() * share / 1_000_000;
         let limit = u32::try_from(of_active.max(floor)).unwrap_or(u32::MAX);
         limit.min(self.max.load(Ordering::Relaxed))
+    }
+
+    fn in_flight(&self) -> u64 {
+        u64::from(self.active.open()) + u64::from(self.waiting.open())
     }
 }
 
@@ -102,9 +113,9 @@ impl RetryBudget {
         self.0.retries.open()
     }
 
-    /// How many requests are in flight, retries among them.
+    /// How many requests are in flight, retries among them, and those that wait for a connection.
     pub fn active(&self) -> u32 {
-        self.0.active.open()
+        u32::try_from(self.0.in_flight()).unwrap_or(u32::MAX)
     }
 
     /// Takes a retry's place until the permit is dropped; `None` if the budget is used up.
@@ -114,11 +125,11 @@ impl RetryBudget {
 
     /// Counts a request as in flight until the guard is dropped; `None` if somebody else counts it.
     pub fn enter(&self) -> Option<ActiveRequest> {
-        if self.0.counted_elsewhere { None } else { self.force_enter() }
+        if self.0.counted_elsewhere { None } else { self.count(Kind::Active, u32::MAX) }
     }
 
-    fn force_enter(&self) -> Option<ActiveRequest> {
-        Held::try_open(&self.0, Kind::Active, u32::MAX).map(|held| ActiveRequest { _held: held })
+    fn count(&self, kind: Kind, max: u32) -> Option<ActiveRequest> {
+        Held::try_open(&self.0, kind, max).map(|held| ActiveRequest { _held: held })
     }
 }
 
@@ -140,9 +151,26 @@ impl RetryBudget {
         self.0.max.store(max, Ordering::Relaxed);
     }
 
-    /// Counts a request in flight, on behalf of everybody.
-    pub(crate) fn count(&self) -> Option<ActiveRequest> {
-        self.force_enter()
+    /// Counts a request in flight, on behalf of everybody, unless `max` are.
+    ///
+    /// The breaker's own counts: a second pair of them would double what a request costs.
+    pub(crate) fn try_request(&self, max: u32) -> Option<ActiveRequest> {
+        self.count(Kind::Active, max)
+    }
+
+    /// Counts a request that waits for a connection, unless `max` do.
+    pub(crate) fn try_pending(&self, max: u32) -> Option<ActiveRequest> {
+        self.count(Kind::Waiting, max)
+    }
+
+    /// How many requests are in flight, without those that wait.
+    pub(crate) fn requests(&self) -> u32 {
+        self.0.active.open()
+    }
+
+    /// How many requests wait for a connection.
+    pub(crate) fn pending(&self) -> u32 {
+        self.0.waiting.open()
     }
 }
 

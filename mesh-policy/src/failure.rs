@@ -102,7 +102,9 @@ pub fn classify(error: &(dyn Error + 'static)) -> FailureKind {
         return elapsed.kind();
     }
     #[cfg(feature = "breaker")]
-    if crate::find::<crate::breaker::Overflow>(error).is_some() {
+    if crate::find::<crate::breaker::Overflow>(error).is_some()
+        || crate::find::<crate::breaker::classic::CircuitOpen>(error).is_some()
+    {
         return FailureKind::Overflow;
     }
     #[cfg(feature = "fault")]

@@ -1,8 +1,8 @@
 //! Bounded counts of what is open: the atomics behind the breaker, the retry budget and active faults.
 
+use crate::sync::atomic::{AtomicU32, Ordering};
 #[cfg(any(feature = "retry", feature = "breaker", feature = "fault"))]
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 /// How many are open. Never above the limit given at the moment one opens.
 #[derive(Debug, Default)]
@@ -19,9 +19,8 @@ impl Gauge {
 
     /// Closes one.
     pub(crate) fn close(&self) {
-        // Every close pairs with an open, so this cannot wrap; saturating keeps a bug from becoming an outage.
-        let _ =
-            self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| Some(open.saturating_sub(1)));
+        // Every close pairs with an open, so this cannot wrap.
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// How many are open.
@@ -59,5 +58,34 @@ impl<T: Gauges> Held<T> {
 impl<T: Gauges> Drop for Held<T> {
     fn drop(&mut self) {
         self.of.gauge(self.kind).close();
+    }
+}
+
+#[cfg(test)]
+#[cfg(loom)]
+mod loom {
+    use super::Gauge;
+    use loom::sync::Arc;
+    use loom::thread;
+
+    #[test]
+    fn no_more_are_open_than_may_be_and_none_at_the_end() {
+        loom::model(|| {
+            let gauge = Arc::new(Gauge::default());
+            let threads = [(); 2].map(|()| {
+                let gauge = Arc::clone(&gauge);
+                thread::spawn(move || {
+                    if gauge.try_open(1) {
+                        assert_eq!(gauge.open(), 1);
+                        gauge.close();
+                    }
+                })
+            });
+            for thread in threads {
+                thread.join().unwrap();
+            }
+            assert_eq!(gauge.open(), 0);
+            assert!(gauge.try_open(1) && !gauge.try_open(1));
+        });
     }
 }

@@ -4,7 +4,7 @@
 
 #[cfg(any(feature = "retry", feature = "breaker"))]
 pub mod budget;
-#[cfg(any(feature = "timeout", feature = "outlier"))]
+#[cfg(any(feature = "timeout", feature = "outlier", feature = "breaker"))]
 mod elapsing;
 pub mod failure;
 #[cfg(any(feature = "retry", feature = "breaker", feature = "fault", feature = "outlier"))]
@@ -14,6 +14,7 @@ pub mod grpc;
     feature = "timeout",
     feature = "retry",
     feature = "fault",
+    feature = "breaker",
     feature = "outlier",
     feature = "authz"
 ))]
@@ -21,6 +22,8 @@ mod metrics;
 pub mod random;
 pub mod rejection;
 pub mod spec;
+#[cfg(any(feature = "retry", feature = "breaker", feature = "fault", feature = "outlier"))]
+mod sync;
 
 #[cfg(feature = "authz")]
 pub mod authz;

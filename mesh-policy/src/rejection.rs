@@ -170,6 +170,10 @@ fn own<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a dyn Reject> {
     if let Some(e) = error.downcast_ref::<crate::breaker::Overflow>() {
         return Some(e);
     }
+    #[cfg(feature = "breaker")]
+    if let Some(e) = error.downcast_ref::<crate::breaker::classic::CircuitOpen>() {
+        return Some(e);
+    }
     #[cfg(feature = "authz")]
     if let Some(e) = error.downcast_ref::<crate::authz::Denied>() {
         return Some(e);

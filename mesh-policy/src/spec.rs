@@ -4,6 +4,8 @@
 //! has none, Envoy) gives them, so that a service reads its policy from whatever file it already has. The spec's
 //! shape is the deserialiser's to check; what the values must be is checked by `TryFrom`, which names the field.
 
+#[cfg(any(feature = "outlier", feature = "breaker"))]
+use mesh_core::model::values::{Denominator, Fraction};
 use std::fmt;
 
 /// A field of a spec whose value cannot be used.
@@ -40,6 +42,15 @@ impl SpecError {
             field => format!("{parent}.{field}"),
         };
         self
+    }
+}
+
+/// A whole percentage.
+#[cfg(any(feature = "outlier", feature = "breaker"))]
+pub(crate) fn percent(percent: u32, path: &str) -> Result<Fraction, SpecError> {
+    match percent {
+        0..=100 => Ok(Denominator::Hundred.fraction(percent)),
+        _ => Err(SpecError::new(path, "must be from 0 to 100")),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::authz::{AuthzLayer, Connection};
 use crate::breaker::{Breaker, BreakerBody, BreakerLayer};
-use crate::fault::FaultLayer;
+use crate::fault::{FaultBody, FaultLayer};
 use crate::outlier::{Detector, OutlierLayer};
 use crate::retry::{ReplayBody, RetryLayer};
 use crate::testing::{Act, Script, millis, secs};
@@ -13,7 +13,6 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use mesh_core::model::cluster::{self, CircuitLimits, OutlierDetection};
-use mesh_core::model::http::{Fault, FaultDelay};
 use mesh_core::model::rbac::{Rbac, RbacAction};
 use mesh_core::model::route::{RetryCondition, RetryPolicy};
 use mesh_core::model::values::Fraction;
@@ -24,7 +23,7 @@ use tokio_test::task;
 use tower::util::BoxCloneService;
 use tower::{Service, ServiceBuilder, ServiceExt};
 
-type Reply = Response<TimeoutBody<BreakerBody<Full<Bytes>>>>;
+type Reply = Response<FaultBody<TimeoutBody<BreakerBody<Full<Bytes>>>>>;
 
 struct Mesh {
     client: BoxCloneService<Request<Full<Bytes>>, Reply, BoxError>,
@@ -41,8 +40,8 @@ fn mesh(acts: Vec<Act>, deny: bool) -> Mesh {
         ..CircuitLimits::default()
     });
     let budget = breaker.retry_budget();
-    let delay = FaultDelay { duration: secs(1), fraction: Fraction::percent(50.0).unwrap() };
-    let fault = FaultLayer::new(Fault { delay: Some(delay), abort: None }).random(Random::seeded(1));
+    let fault =
+        FaultLayer::none().delay(secs(1), Fraction::percent(50.0).unwrap()).random(Random::seeded(1));
     let policy = RetryPolicy {
         on: [RetryCondition::FiveXx].into_iter().collect(),
         retries: 3,
@@ -50,7 +49,7 @@ fn mesh(acts: Vec<Act>, deny: bool) -> Mesh {
     };
     let rbac = Rbac { stat_prefix: "".into(), action: RbacAction::Allow, policies: vec![] };
     let filters = if deny { vec![Arc::new(rbac)] } else { vec![] };
-    let host = Detector::new(OutlierDetection::default(), Instant::now()).host();
+    let host = Detector::new(OutlierDetection::default(), Instant::now()).host("10.0.0.1:80");
     let script = Script::new(acts);
     let client = ServiceBuilder::new()
         .layer(AuthzLayer::new(filters))

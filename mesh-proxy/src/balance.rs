@@ -14,6 +14,7 @@ use crate::cluster::Host;
 use arc_swap::ArcSwap;
 use mesh_core::model::cluster::Balance;
 use mesh_core::model::values::Fraction;
+use mesh_policy::outlier::Detector;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::time::Instant;
@@ -40,6 +41,8 @@ pub(crate) struct Balancer {
     tiers: ArcSwap<Vec<Tier>>,
     view: ArcSwap<View>,
     turn: AtomicUsize,
+    /// Is told of panics.
+    detector: Option<Detector>,
 }
 
 impl Balancer {
@@ -52,7 +55,13 @@ impl Balancer {
             view: ArcSwap::from_pointee(view),
             // Workers that all began with the first host would send it their first requests at once.
             turn: AtomicUsize::new(fastrand::usize(..)),
+            detector: None,
         }
+    }
+
+    /// Tells a detector when it begins and ceases to take any host.
+    pub(crate) fn telling(self, detector: Detector) -> Self {
+        Self { detector: Some(detector), ..self }
     }
 
     /// Replaces the hosts; requests under way keep theirs.
@@ -94,7 +103,12 @@ impl Balancer {
     }
 
     fn refresh(&self, now: Instant) {
-        self.view.store(Arc::new(View::of(&self.tiers.load(), self.panic_threshold, now)));
+        let view = View::of(&self.tiers.load(), self.panic_threshold, now);
+        if let Some(detector) = &self.detector {
+            let (available, hosts) = view.availability();
+            detector.note_panic(view.is_panicking(), available, hosts);
+        }
+        self.view.store(Arc::new(view));
     }
 
     fn pick_from(&self, view: &View, _now: Instant) -> Option<Arc<Host>> {

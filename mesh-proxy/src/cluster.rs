@@ -23,7 +23,9 @@ use mesh_core::credential::Credential;
 use mesh_core::model::Name;
 use mesh_core::model::cluster::{Balance, Cluster, ClusterTransport, ServiceRef, UpstreamProtocol};
 use mesh_core::model::endpoint::{Endpoints, TlsMode};
+use mesh_core::model::values::Priority;
 use mesh_core::watch::Watch;
+use mesh_policy::breaker::Breaker;
 use mesh_policy::retry::Attempt;
 use mesh_telemetry::peer::Exchange;
 use std::collections::HashMap;
@@ -92,7 +94,8 @@ impl ClusterRuntime {
         }
         let kept = before.filter(|b| connects_alike(&b.config, &config));
         let cluster = Self {
-            balancer: Balancer::new(config.balance, config.panic_threshold, Vec::new()),
+            balancer: Balancer::new(config.balance, config.panic_threshold, Vec::new())
+                .telling(shared.detector.clone()),
             config,
             shared,
             transports,
@@ -144,6 +147,14 @@ impl ClusterRuntime {
 
     pub(crate) fn name(&self) -> &Name {
         &self.config.name
+    }
+
+    /// The bounds of a priority.
+    pub(crate) fn breaker(&self, priority: Priority) -> &Breaker {
+        match priority {
+            Priority::Default => &self.shared.breaker,
+            Priority::High => &self.shared.high,
+        }
     }
 
     /// The service that telemetry names.

@@ -13,11 +13,11 @@ use crate::pool::classify;
 use http::Request;
 use http_body::Body as _;
 use mesh_core::model::cluster::CircuitLimits;
-use mesh_core::model::http::Fault;
 use mesh_core::model::route::Forward;
+use mesh_core::model::values::Priority;
 use mesh_policy::RetryBudget;
 use mesh_policy::breaker::{Breaker, BreakerBody, BreakerLayer, BreakerService};
-use mesh_policy::fault::{FaultLayer, FaultService};
+use mesh_policy::fault::{FaultBody, FaultLayer, FaultService};
 use mesh_policy::retry::{Retry, RetryLayer};
 use mesh_policy::timeout::{
     AttemptTimeout, AttemptTimeoutLayer, Begin, FromExtensions, ProgressBody, RequestProgress, Timeout,
@@ -32,7 +32,7 @@ pub(crate) type RouteService = FaultService<
 >;
 
 /// The body of its responses.
-pub(crate) type StackBody = TimeoutBody<BreakerBody<Body>>;
+pub(crate) type StackBody = FaultBody<TimeoutBody<BreakerBody<Body>>>;
 
 /// Budgets run from the end of the request, as Envoy's do. A request without a body has ended already.
 #[derive(Clone, Copy, Debug)]
@@ -57,18 +57,21 @@ impl Begin<Request<Body>> for AfterRequest {
 /// Outermost first.
 pub(crate) fn route_stack(
     forward: &Forward,
-    fault: Option<Fault>,
+    fault: FaultLayer,
     count_attempts: bool,
     cluster: Option<&Arc<ClusterRuntime>>,
 ) -> RouteService {
     let retry = forward.retry.clone();
     let per_try = retry.as_ref().and_then(|r| r.per_try_timeout);
     let after = AfterRequest { bounded: forward.timeout.is_some() || per_try.is_some() };
-    let breaker = cluster.map_or_else(Breaker::default, |c| c.shared.breaker.clone());
-    let layers = outer(FaultLayer::new(fault))
+    let breaker = cluster.map_or_else(Breaker::default, |c| c.breaker(forward.priority).clone());
+    let layers = outer(fault)
         .inner(TimeoutLayer::new(forward.timeout).begin(after))
         .inner(
-            RetryLayer::new(retry).budget(budget(cluster)).classify(classify).count_attempts(count_attempts),
+            RetryLayer::new(retry)
+                .budget(budget(forward.priority, cluster))
+                .classify(classify)
+                .count_attempts(count_attempts),
         )
         .inner(AttemptTimeoutLayer::new(per_try).begin(FromExtensions))
         .inner(BreakerLayer::new(breaker));
@@ -76,11 +79,13 @@ pub(crate) fn route_stack(
 }
 
 /// The cluster's own bound on retries; where it has none, a share of its requests in flight.
-fn budget(cluster: Option<&Arc<ClusterRuntime>>) -> RetryBudget {
+fn budget(priority: Priority, cluster: Option<&Arc<ClusterRuntime>>) -> RetryBudget {
     let Some(cluster) = cluster else { return RetryBudget::default() };
-    match cluster.config().limits {
-        CircuitLimits { retry_budget: None, max_retries: u32::MAX, .. } => cluster.shared.retries.clone(),
-        _ => cluster.shared.breaker.retry_budget(),
+    match (priority, cluster.config().limits) {
+        (Priority::Default, CircuitLimits { retry_budget: None, max_retries: u32::MAX, .. }) => {
+            cluster.shared.retries.clone()
+        }
+        _ => cluster.breaker(priority).retry_budget(),
     }
 }
 

@@ -20,6 +20,7 @@ use mesh_core::decide::route::{SPREAD, choose};
 use mesh_core::decide::{Routed, Router};
 use mesh_core::model::route::{Action, Forward, Route, RouteTable, Target, VirtualHost};
 use mesh_core::model::{Name, matcher::RequestHead};
+use mesh_policy::fault::FaultLayer;
 use rewrite::Rewrite;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -109,7 +110,9 @@ impl ForwardStack {
         clusters: &dyn Clusters,
         faults: bool,
     ) -> Self {
-        let fault = route.fault.clone().filter(|_| faults);
+        // One for all targets, so that they share the bound on active faults. What a fault leaves to headers,
+        // the configuration has left to them on purpose.
+        let fault = FaultLayer::new(route.fault.clone().filter(|_| faults)).dangerous_trust_headers();
         let names: Vec<&Name> = match &forward.to {
             Target::Cluster(name) => vec![name],
             Target::Weighted(all) => all.iter().map(|w| &w.cluster).collect(),

@@ -9,6 +9,7 @@
 //! The lock is taken when stacks are built and when somebody looks, never by a request: stacks hold what
 //! they need by `Arc`.
 
+mod events;
 mod host;
 
 pub(crate) use host::{HostShared, InFlight};
@@ -16,7 +17,7 @@ pub(crate) use host::{HostShared, InFlight};
 use crate::pool::Gate;
 use mesh_core::addr::Address;
 use mesh_core::model::Name;
-use mesh_core::model::cluster::{Cluster, OutlierDetection};
+use mesh_core::model::cluster::{CircuitLimits, Cluster, OutlierDetection};
 use mesh_policy::RetryBudget;
 use mesh_policy::breaker::Breaker;
 use mesh_policy::outlier::Detector;
@@ -52,6 +53,8 @@ pub(crate) struct ClusterShared {
     pub(crate) gate: Arc<Gate>,
     pub(crate) stats: ClusterStats,
     pub(crate) breaker: Breaker,
+    /// Of requests of high priority.
+    pub(crate) high: Breaker,
     /// Retries where the configuration does not bound them.
     pub(crate) retries: RetryBudget,
     pub(crate) detector: Detector,
@@ -94,18 +97,22 @@ impl Shared {
         clusters.retain(|_, weak| weak.strong_count() > 0);
         if let Some(known) = clusters.get(&config.name).and_then(Weak::upgrade) {
             known.breaker.set_limits(config.limits);
+            known.high.set_limits(high_limits(config));
             known.detector.set_config(outlier(config));
             known.gate.wake();
             return known;
         }
         let breaker = Breaker::new(config.limits);
         let now = std::time::Instant::now();
+        let detector = Detector::new(outlier(config), now);
+        detector.observe(events::Log::new(&config.name));
         let new = Arc::new(ClusterShared {
             name: config.name.clone(),
             gate: Arc::new(Gate::new(breaker.clone())),
             breaker,
+            high: Breaker::new(high_limits(config)),
             retries: RetryBudget::default(),
-            detector: Detector::new(outlier(config), now),
+            detector,
             checked: Mutex::new(now),
             stats: ClusterStats::default(),
             hosts: Mutex::default(),
@@ -140,7 +147,7 @@ impl ClusterShared {
             return host;
         }
         hosts.retain(|_, weak| weak.strong_count() > 0);
-        let host = Arc::new(HostShared::new(self));
+        let host = Arc::new(HostShared::new(self, address));
         hosts.insert(address.clone(), Arc::downgrade(&host));
         host
     }
@@ -149,6 +156,10 @@ impl ClusterShared {
     pub(crate) fn known_host(&self, address: &Address) -> Option<Arc<HostShared>> {
         self.hosts.lock().get(address).and_then(Weak::upgrade)
     }
+}
+
+fn high_limits(config: &Cluster) -> CircuitLimits {
+    config.high_limits.unwrap_or(CircuitLimits::ENVOY)
 }
 
 /// A cluster without outlier detection has a detector that never ejects.

@@ -150,6 +150,7 @@ pub(super) fn outlier(rule: Option<&api::OutlierDetection>) -> (Option<OutlierDe
         max_ejection_percent: percent(rule.max_ejection_percent)
             .filter(|p| *p > Fraction::ZERO)
             .unwrap_or(defaults.max_ejection_percent),
+        ..defaults
     };
     (Some(detection), percent(rule.min_health_percent).unwrap_or(Fraction::ZERO))
 }

@@ -71,6 +71,8 @@ fn add(
         discovery,
         connect_timeout: policy::connect_timeout(scope, pool),
         limits: policy::limits(pool, said.retry_budget.map(|s| s.value)),
+        // A DestinationRule knows one priority.
+        high_limits: None,
         outlier,
         // Where connections go is not known beforehand, so neither is whether mTLS is taken there.
         transport: match transport {
@@ -129,6 +131,7 @@ pub(super) fn plain(scope: &Scope<'_>, name: impl Into<Name>, discovery: Discove
         balance: if original { Balance::ClusterProvided } else { Balance::RoundRobin },
         connect_timeout: scope.mesh.connect_timeout.into(),
         limits: CircuitLimits::default(),
+        high_limits: None,
         outlier: None,
         transport: ClusterTransport::Plain,
         http: UpstreamHttp { protocol: UpstreamProtocol::SameAsCaller, ..UpstreamHttp::default() },

@@ -222,6 +222,7 @@ fn cluster(scope: &Scope<'_>, port: &InboundPort) -> Cluster {
     let pool = port.pool.as_ref();
     Cluster {
         limits: cluster_policy::limits(pool, None),
+        high_limits: None,
         http: crate::model::cluster::UpstreamHttp {
             protocol: if port.protocol.is_http2() {
                 crate::model::cluster::UpstreamProtocol::Http2

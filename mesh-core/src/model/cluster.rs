@@ -21,6 +21,8 @@ pub struct Cluster {
     pub connect_timeout: Duration,
     /// Limits of [`super::values::Priority::Default`].
     pub limits: CircuitLimits,
+    /// Limits of [`super::values::Priority::High`], counted apart; `None` takes [`CircuitLimits::ENVOY`].
+    pub high_limits: Option<CircuitLimits>,
     /// Ejection of endpoints that fail.
     pub outlier: Option<OutlierDetection>,
     /// How bytes are carried.
@@ -115,6 +117,17 @@ pub struct CircuitLimits {
     pub retry_budget: Option<RetryBudget>,
 }
 
+impl CircuitLimits {
+    /// Envoy's defaults, where Istio's are no bounds.
+    pub const ENVOY: Self = Self {
+        max_connections: 1024,
+        max_pending_requests: 1024,
+        max_requests: 1024,
+        max_retries: 3,
+        retry_budget: None,
+    };
+}
+
 impl Default for CircuitLimits {
     fn default() -> Self {
         Self {
@@ -137,35 +150,115 @@ pub struct RetryBudget {
 }
 
 /// When an endpoint is taken out, and for how long. Envoy's `outlier_detection`.
+///
+/// Each way to detect an outlier has a share of the cases in which it is acted upon: the others are counted
+/// and told, and the endpoint stays. Envoy knows whole percents of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutlierDetection {
     /// Take out after so many 5xx in a row; 0 never.
     pub consecutive_5xx: u32,
+    /// In which share of the cases.
+    pub enforcing_consecutive_5xx: Fraction,
     /// Take out after so many 502, 503 or 504 in a row; 0 never.
     pub consecutive_gateway_errors: u32,
-    /// Count failures to connect apart from responses, and take out after so many; `None` counts them as 5xx.
+    /// In which share of the cases.
+    pub enforcing_consecutive_gateway_errors: Fraction,
+    /// Count failures to connect apart from responses, and take out after so many (0 never); `None` counts
+    /// them as 5xx.
     pub consecutive_local_origin_failures: Option<u32>,
-    /// How often returns are looked at; default 10 s.
+    /// In which share of the cases.
+    pub enforcing_consecutive_local_origin_failures: Fraction,
+    /// Take out who succeeds less often than the others do.
+    pub success_rate: SuccessRate,
+    /// Take out who fails more often than a bound, whatever the others do.
+    pub failure_percentage: FailurePercentage,
+    /// How often returns and rates are looked at; default 10 s.
     pub interval: Duration,
     /// The first stay; the n-th is n times as long. Default 30 s.
     pub base_ejection_time: Duration,
     /// The longest stay; default 300 s.
     pub max_ejection_time: Duration,
-    /// Never more than this share at once, but at least one. Default 10%.
+    /// Up to so much longer, at random, so that not all return at once. Default 0.
+    pub max_ejection_time_jitter: Duration,
+    /// Never more than this share at once. Default 10%.
     pub max_ejection_percent: Fraction,
+    /// But one, whatever the share: 10% of three endpoints would be none.
+    pub always_eject_one_host: bool,
 }
 
 impl Default for OutlierDetection {
-    /// Envoy's defaults, with Istio's: consecutive 5xx alone counts.
+    /// Envoy's defaults, with Istio's: consecutive 5xx alone counts. One endpoint may always be out.
     fn default() -> Self {
         Self {
             consecutive_5xx: 5,
+            enforcing_consecutive_5xx: Fraction::ONE,
             consecutive_gateway_errors: 0,
+            enforcing_consecutive_gateway_errors: Fraction::ONE,
             consecutive_local_origin_failures: None,
+            enforcing_consecutive_local_origin_failures: Fraction::ONE,
+            success_rate: SuccessRate::default(),
+            failure_percentage: FailurePercentage::default(),
             interval: Duration::from_secs(10),
             base_ejection_time: Duration::from_secs(30),
             max_ejection_time: Duration::from_secs(300),
+            max_ejection_time_jitter: Duration::ZERO,
             max_ejection_percent: Fraction::millionths(100_000),
+            always_eject_one_host: true,
+        }
+    }
+}
+
+/// Outliers by comparison: whose rate of success lies below the mean of all, less a multiple of the standard
+/// deviation. Looked at once an interval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SuccessRate {
+    /// In which share of the cases; off by default, as in Istio.
+    pub enforcing: Fraction,
+    /// The same for connecting alone, where that is counted apart.
+    pub enforcing_local_origin: Fraction,
+    /// Only if so many endpoints had enough requests; default 5.
+    pub minimum_hosts: u32,
+    /// So many requests in an interval are enough; default 100.
+    pub request_volume: u32,
+    /// The multiple, in thousandths; default 1900.
+    pub stdev_factor: u32,
+}
+
+impl Default for SuccessRate {
+    fn default() -> Self {
+        Self {
+            enforcing: Fraction::ZERO,
+            enforcing_local_origin: Fraction::ZERO,
+            minimum_hosts: 5,
+            request_volume: 100,
+            stdev_factor: 1900,
+        }
+    }
+}
+
+/// Outliers by a bound: whose share of failures in an interval is that large.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FailurePercentage {
+    /// In which share of the cases; off by default.
+    pub enforcing: Fraction,
+    /// The same for connecting alone, where that is counted apart.
+    pub enforcing_local_origin: Fraction,
+    /// The bound; default 85%.
+    pub threshold: Fraction,
+    /// Only if so many endpoints had enough requests; default 5.
+    pub minimum_hosts: u32,
+    /// So many requests in an interval are enough; default 50.
+    pub request_volume: u32,
+}
+
+impl Default for FailurePercentage {
+    fn default() -> Self {
+        Self {
+            enforcing: Fraction::ZERO,
+            enforcing_local_origin: Fraction::ZERO,
+            threshold: Fraction::millionths(850_000),
+            minimum_hosts: 5,
+            request_volume: 50,
         }
     }
 }

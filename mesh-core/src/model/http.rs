@@ -4,8 +4,9 @@ use super::Name;
 use super::access_log::AccessLog;
 use super::rbac::Rbac;
 use super::route::RouteTable;
-use super::values::Fraction;
+use super::values::{Denominator, Fraction};
 use http::StatusCode;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,29 +79,43 @@ pub enum HttpFilter {
     Optional(Name),
 }
 
-/// Delay and abort on purpose. Envoy's `http.fault.v3.HTTPFault`.
+/// Delay, abort and slow down on purpose. Envoy's `http.fault.v3.HTTPFault`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fault {
     /// Hold requests back.
     pub delay: Option<FaultDelay>,
     /// Answer them with an error.
     pub abort: Option<FaultAbort>,
+    /// Let their responses trickle.
+    pub response_rate_limit: Option<FaultRateLimit>,
+    /// No fault while so many are active; `None` is no bound.
+    pub max_active: Option<u32>,
 }
 
 /// Hold requests back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FaultDelay {
     /// For how long.
-    pub duration: Duration,
+    pub by: DelayBy,
     /// Which share of them.
     pub fraction: Fraction,
+}
+
+/// How long a delay is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DelayBy {
+    /// As long as that.
+    Fixed(Duration),
+    /// As many milliseconds as the request's `x-envoy-fault-delay-request` says, and of a share that its
+    /// `…-percentage` lowers, in this unit.
+    Header(Denominator),
 }
 
 /// Answer requests with an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FaultAbort {
     /// With which.
-    pub with: AbortWith,
+    pub by: AbortBy,
     /// Which share of them.
     pub fraction: Fraction,
 }
@@ -112,6 +127,36 @@ pub enum AbortWith {
     Http(StatusCode),
     /// A gRPC status code.
     Grpc(u32),
+}
+
+/// Where an abort's error comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AbortBy {
+    /// It is that.
+    Fixed(AbortWith),
+    /// The HTTP status of the request's `x-envoy-fault-abort-request`, else the gRPC status of its
+    /// `x-envoy-fault-abort-grpc-request`, and of a share that `x-envoy-fault-abort-request-percentage`
+    /// lowers, in this unit.
+    Header(Denominator),
+}
+
+/// Let responses trickle: each has its own bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FaultRateLimit {
+    /// How fast they may be.
+    pub by: RateBy,
+    /// Which share of them.
+    pub fraction: Fraction,
+}
+
+/// How fast a response may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RateBy {
+    /// So many KiB a second.
+    Fixed(NonZeroU64),
+    /// As many KiB a second as the request's `x-envoy-fault-throughput-response` says, and of a share that
+    /// its `…-percentage` lowers, in this unit.
+    Header(Denominator),
 }
 
 /// What becomes of `x-forwarded-client-cert`.

@@ -44,6 +44,35 @@ impl fmt::Display for Fraction {
     }
 }
 
+/// What the number of a share counts, where a request may lower it by a header. Envoy's
+/// `FractionalPercent.denominator`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Denominator {
+    /// Percents.
+    #[default]
+    Hundred,
+    /// Hundredths of a percent.
+    TenThousand,
+    /// Millionths.
+    Million,
+}
+
+impl Denominator {
+    /// One of it, in millionths.
+    pub fn as_millionths(self) -> u32 {
+        match self {
+            Self::Hundred => 10_000,
+            Self::TenThousand => 100,
+            Self::Million => 1,
+        }
+    }
+
+    /// So many of it.
+    pub fn fraction(self, numerator: u32) -> Fraction {
+        Fraction::millionths(numerator.saturating_mul(self.as_millionths()))
+    }
+}
+
 /// Envoy's routing priority.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Priority {

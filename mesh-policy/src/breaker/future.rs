@@ -49,13 +49,17 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
             StateProj::Sent { inner, permit } => {
-                let answer = ready!(inner.poll(cx));
-                // Out of the future in any case: a failed request holds no place.
-                let permit = permit.take();
-                Poll::Ready(match answer {
-                    Ok(response) => Ok(response.map(|body| BreakerBody::new(body, permit))),
-                    Err(error) => Err(error.into()),
-                })
+                match ready!(inner.poll(cx)) {
+                    Ok(response) => {
+                        let permit = permit.take();
+                        Poll::Ready(Ok(response.map(|body| BreakerBody::new(body, permit))))
+                    }
+                    Err(error) => {
+                        // A failed request holds no place.
+                        permit.take();
+                        Poll::Ready(Err(error.into()))
+                    }
+                }
             }
             StateProj::Refused { error } => match error.take() {
                 Some(error) => Poll::Ready(Err(error.into())),

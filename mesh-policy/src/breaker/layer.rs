@@ -1,10 +1,11 @@
-//! The layer that bounds requests in flight.
+//! The layer that bounds requests in flight, those of each priority apart.
 
 use super::body::BreakerBody;
 use super::future::BreakerFuture;
 use super::permit::Breaker;
 use crate::BoxError;
-use http::Response;
+use http::{Request, Response};
+use mesh_core::model::values::Priority;
 use std::task::{Context, Poll};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -13,12 +14,28 @@ use tower_service::Service;
 #[derive(Clone, Debug, Default)]
 pub struct BreakerLayer {
     breaker: Breaker,
+    high: Option<Breaker>,
 }
 
 impl BreakerLayer {
     /// Under a breaker, which others may share.
     pub fn new(breaker: Breaker) -> Self {
-        Self { breaker }
+        Self { breaker, high: None }
+    }
+
+    /// Counts requests that have [`Priority::High`] in their extensions under a breaker of their own, so that
+    /// what matters most is not refused because of the rest. Without this, all priorities are one.
+    #[must_use]
+    pub fn high(self, breaker: Breaker) -> Self {
+        Self { high: Some(breaker), ..self }
+    }
+
+    /// The breaker of a priority.
+    pub fn breaker(&self, priority: Priority) -> &Breaker {
+        match priority {
+            Priority::Default => &self.breaker,
+            Priority::High => self.high.as_ref().unwrap_or(&self.breaker),
+        }
     }
 }
 
@@ -26,7 +43,7 @@ impl<S> Layer<S> for BreakerLayer {
     type Service = BreakerService<S>;
 
     fn layer(&self, inner: S) -> BreakerService<S> {
-        BreakerService { inner, breaker: self.breaker.clone() }
+        BreakerService { inner, layer: self.clone() }
     }
 }
 
@@ -34,12 +51,12 @@ impl<S> Layer<S> for BreakerLayer {
 #[derive(Clone, Debug)]
 pub struct BreakerService<S> {
     inner: S,
-    breaker: Breaker,
+    layer: BreakerLayer,
 }
 
-impl<S, Req, B> Service<Req> for BreakerService<S>
+impl<S, ReqBody, B> Service<Request<ReqBody>> for BreakerService<S>
 where
-    S: Service<Req, Response = Response<B>>,
+    S: Service<Request<ReqBody>, Response = Response<B>>,
     S::Error: Into<BoxError>,
 {
     type Response = Response<BreakerBody<B>>;
@@ -51,8 +68,12 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
-    fn call(&mut self, req: Req) -> Self::Future {
-        match self.breaker.try_acquire_request() {
+    fn call(&mut self, req: Request<ReqBody>) -> Self::Future {
+        let breaker = match &self.layer.high {
+            Some(high) if req.extensions().get() == Some(&Priority::High) => high,
+            _ => &self.layer.breaker,
+        };
+        match breaker.try_acquire_request() {
             Ok(permit) => BreakerFuture::sent(self.inner.call(req), permit),
             Err(overflow) => BreakerFuture::refused(overflow),
         }

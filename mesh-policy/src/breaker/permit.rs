@@ -3,10 +3,10 @@
 use super::error::Overflow;
 use crate::budget::{ActiveRequest, RetryBudget, RetryPermit};
 use crate::gauge::{Gauge, Gauges, Held};
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use mesh_core::model::cluster::CircuitLimits;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// What is bounded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,48 +39,23 @@ pub struct Breaker(Arc<Shared>);
 
 #[derive(Debug)]
 pub(super) struct Shared {
-    connections: Bound,
-    pending: Bound,
-    requests: Bound,
+    connections: Gauge,
+    max_connections: AtomicU32,
+    max_pending: AtomicU32,
+    max_requests: AtomicU32,
+    /// Counts the requests in flight and those that wait as well, since its share is one of them.
     retries: RetryBudget,
+    connection_overflow: AtomicU64,
+    pending_overflow: AtomicU64,
+    request_overflow: AtomicU64,
     retry_overflow: AtomicU64,
 }
 
-#[derive(Debug)]
-struct Bound {
-    open: Gauge,
-    max: AtomicU32,
-    overflow: AtomicU64,
-}
-
-impl Bound {
-    fn new(max: u32) -> Self {
-        Self { open: Gauge::default(), max: AtomicU32::new(max), overflow: AtomicU64::new(0) }
-    }
-}
-
-#[derive(Clone, Copy)]
-pub(super) enum Kind {
-    Connection,
-    Pending,
-    Request,
-}
-
-impl Shared {
-    fn bound(&self, kind: Kind) -> &Bound {
-        match kind {
-            Kind::Connection => &self.connections,
-            Kind::Pending => &self.pending,
-            Kind::Request => &self.requests,
-        }
-    }
-}
-
 impl Gauges for Shared {
-    type Kind = Kind;
+    type Kind = ();
 
-    fn gauge(&self, kind: Kind) -> &Gauge {
-        &self.bound(kind).open
+    fn gauge(&self, (): ()) -> &Gauge {
+        &self.connections
     }
 }
 
@@ -88,19 +63,23 @@ impl Breaker {
     /// With limits.
     pub fn new(limits: CircuitLimits) -> Self {
         Self(Arc::new(Shared {
-            connections: Bound::new(limits.max_connections),
-            pending: Bound::new(limits.max_pending_requests),
-            requests: Bound::new(limits.max_requests),
+            connections: Gauge::default(),
+            max_connections: AtomicU32::new(limits.max_connections),
+            max_pending: AtomicU32::new(limits.max_pending_requests),
+            max_requests: AtomicU32::new(limits.max_requests),
             retries: RetryBudget::of_breaker(&limits),
+            connection_overflow: AtomicU64::new(0),
+            pending_overflow: AtomicU64::new(0),
+            request_overflow: AtomicU64::new(0),
             retry_overflow: AtomicU64::new(0),
         }))
     }
 
     /// Follows new limits. What is open stays open and counted, also above a lower limit.
     pub fn set_limits(&self, limits: CircuitLimits) {
-        self.0.connections.max.store(limits.max_connections, Relaxed);
-        self.0.pending.max.store(limits.max_pending_requests, Relaxed);
-        self.0.requests.max.store(limits.max_requests, Relaxed);
+        self.0.max_connections.store(limits.max_connections, Relaxed);
+        self.0.max_pending.store(limits.max_pending_requests, Relaxed);
+        self.0.max_requests.store(limits.max_requests, Relaxed);
         self.0.retries.set(&limits);
     }
 
@@ -109,7 +88,10 @@ impl Breaker {
     /// # Errors
     /// [`Overflow`] if as many are open as may be; so for all of these.
     pub fn try_acquire_connection(&self) -> Result<Permit, Overflow> {
-        self.acquire(Kind::Connection, Resource::Connection)
+        match Held::try_open(&self.0, (), self.0.max_connections.load(Relaxed)) {
+            Some(held) => Ok(Permit { resource: Resource::Connection, _place: Place::Connection(held) }),
+            None => Err(refused(Resource::Connection, &self.0.connection_overflow)),
+        }
     }
 
     /// A place for a request that waits for a connection.
@@ -117,7 +99,10 @@ impl Breaker {
     /// # Errors
     /// [`Overflow`] if as many wait as may.
     pub fn try_acquire_pending(&self) -> Result<Permit, Overflow> {
-        self.acquire(Kind::Pending, Resource::Pending)
+        match self.0.retries.try_pending(self.0.max_pending.load(Relaxed)) {
+            Some(counted) => Ok(Permit { resource: Resource::Pending, _place: Place::Counted(counted) }),
+            None => Err(refused(Resource::Pending, &self.0.pending_overflow)),
+        }
     }
 
     /// A place for a request in flight; keep it until the response's body has ended.
@@ -125,7 +110,10 @@ impl Breaker {
     /// # Errors
     /// [`Overflow`] if as many are in flight as may be.
     pub fn try_acquire_request(&self) -> Result<Permit, Overflow> {
-        self.acquire(Kind::Request, Resource::Request)
+        match self.0.retries.try_request(self.0.max_requests.load(Relaxed)) {
+            Some(counted) => Ok(Permit { resource: Resource::Request, _place: Place::Counted(counted) }),
+            None => Err(refused(Resource::Request, &self.0.request_overflow)),
+        }
     }
 
     /// A place for a retry in flight.
@@ -133,10 +121,7 @@ impl Breaker {
     /// # Errors
     /// [`Overflow`] if the budget, or without one `max_retries`, is used up.
     pub fn try_acquire_retry(&self) -> Result<RetryPermit, Overflow> {
-        self.0.retries.try_retry().ok_or_else(|| {
-            self.0.retry_overflow.fetch_add(1, Relaxed);
-            Overflow::new(Resource::Retry)
-        })
+        self.0.retries.try_retry().ok_or_else(|| refused(Resource::Retry, &self.0.retry_overflow))
     }
 
     /// The bound on retries, for a `RetryLayer`: a share of the requests that this breaker counts, waiting or
@@ -147,42 +132,34 @@ impl Breaker {
 
     /// Whether the next permit of a kind would be refused: Envoy's gauges `circuit_breakers.default.*_open`.
     pub fn is_open(&self, resource: Resource) -> bool {
-        let full = |bound: &Bound| bound.open.open() >= bound.max.load(Relaxed);
-        match resource {
-            Resource::Connection => full(&self.0.connections),
-            Resource::Pending => full(&self.0.pending),
-            Resource::Request => full(&self.0.requests),
-            Resource::Retry => self.0.retries.retries() >= self.0.retries.limit(),
-        }
+        let (open, max) = match resource {
+            Resource::Connection => (self.0.connections.open(), &self.0.max_connections),
+            Resource::Pending => (self.0.retries.pending(), &self.0.max_pending),
+            Resource::Request => (self.0.retries.requests(), &self.0.max_requests),
+            Resource::Retry => return self.0.retries.retries() >= self.0.retries.limit(),
+        };
+        open >= max.load(Relaxed)
     }
 
     /// What is open and what was refused.
     pub fn snapshot(&self) -> BreakerCounts {
         let s = &*self.0;
         BreakerCounts {
-            connections: s.connections.open.open(),
-            pending: s.pending.open.open(),
-            requests: s.requests.open.open(),
+            connections: s.connections.open(),
+            pending: s.retries.pending(),
+            requests: s.retries.requests(),
             retries: s.retries.retries(),
-            upstream_cx_overflow: s.connections.overflow.load(Relaxed),
-            upstream_rq_pending_overflow: s.pending.overflow.load(Relaxed)
-                + s.requests.overflow.load(Relaxed),
+            upstream_cx_overflow: s.connection_overflow.load(Relaxed),
+            upstream_rq_pending_overflow: s.pending_overflow.load(Relaxed) + s.request_overflow.load(Relaxed),
             upstream_rq_retry_overflow: s.retry_overflow.load(Relaxed),
         }
     }
+}
 
-    fn acquire(&self, kind: Kind, resource: Resource) -> Result<Permit, Overflow> {
-        let bound = self.0.bound(kind);
-        let Some(held) = Held::try_open(&self.0, kind, bound.max.load(Relaxed)) else {
-            bound.overflow.fetch_add(1, Relaxed);
-            return Err(Overflow::new(resource));
-        };
-        let active = match kind {
-            Kind::Connection => None,
-            Kind::Pending | Kind::Request => self.0.retries.count(),
-        };
-        Ok(Permit { resource, _active: active, _held: held })
-    }
+#[cold]
+fn refused(resource: Resource, overflow: &AtomicU64) -> Overflow {
+    overflow.fetch_add(1, Relaxed);
+    Overflow::new(resource)
 }
 
 impl Default for Breaker {
@@ -196,8 +173,12 @@ impl Default for Breaker {
 #[must_use = "dropping it gives the place back"]
 pub struct Permit {
     resource: Resource,
-    _active: Option<ActiveRequest>,
-    _held: Held<Shared>,
+    _place: Place,
+}
+
+enum Place {
+    Connection(#[expect(dead_code, reason = "held until it is dropped")] Held<Shared>),
+    Counted(#[expect(dead_code, reason = "held until it is dropped")] ActiveRequest),
 }
 
 impl Permit {

@@ -2,7 +2,7 @@ use super::*;
 use crate::testing::{Yields, answer};
 use crate::{BoxError, Rejection, find};
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use mesh_core::model::cluster::{CircuitLimits, RetryBudget};
 use mesh_core::model::values::Fraction;
@@ -14,6 +14,10 @@ fn limits(max_requests: u32) -> CircuitLimits {
     CircuitLimits { max_requests, ..CircuitLimits::default() }
 }
 
+fn get() -> Request<()> {
+    Request::new(())
+}
+
 fn requests(breaker: &Breaker) -> u32 {
     breaker.snapshot().requests
 }
@@ -22,8 +26,8 @@ fn requests(breaker: &Breaker) -> u32 {
 fn upstream(
     polls: usize,
     ok: bool,
-) -> impl Service<(), Response = Response<Full<Bytes>>, Error = BoxError, Future: Send> + Clone {
-    tower::service_fn(move |()| async move {
+) -> impl Service<Request<()>, Response = Response<Full<Bytes>>, Error = BoxError, Future: Send> + Clone {
+    tower::service_fn(move |_: Request<()>| async move {
         Yields(polls).await;
         if ok { Ok(answer(200).map(|text| Full::new(Bytes::from(text)))) } else { Err("boom".into()) }
     })
@@ -33,8 +37,8 @@ fn upstream(
 async fn a_request_over_the_bound_fails_at_once_as_in_envoy() {
     let breaker = Breaker::new(limits(1));
     let mut svc = BreakerLayer::new(breaker.clone()).layer(upstream(1, true));
-    let first = svc.ready().await.unwrap().call(());
-    let err = svc.ready().await.unwrap().call(()).await.unwrap_err();
+    let first = svc.ready().await.unwrap().call(get());
+    let err = svc.ready().await.unwrap().call(get()).await.unwrap_err();
     assert_eq!(find::<Overflow>(&*err).unwrap().resource(), Resource::Request);
     assert_eq!(crate::failure::classify(&*err), crate::FailureKind::Overflow);
     let response: Response<String> = Rejection::of(&*err).unwrap().into_response(false);
@@ -51,13 +55,13 @@ async fn a_request_over_the_bound_fails_at_once_as_in_envoy() {
 async fn a_place_is_kept_until_the_body_has_ended() {
     let breaker = Breaker::new(limits(1));
     let svc = BreakerLayer::new(breaker.clone()).layer(upstream(0, true));
-    let response = svc.clone().oneshot(()).await.unwrap();
+    let response = svc.clone().oneshot(get()).await.unwrap();
     assert_eq!(requests(&breaker), 1);
-    assert!(svc.clone().oneshot(()).await.is_err());
+    assert!(svc.clone().oneshot(get()).await.is_err());
     let mut body = response.into_body();
     assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "body");
     assert_eq!(requests(&breaker), 0, "the last frame ends it, before anybody asks for another");
-    assert!(svc.clone().oneshot(()).await.is_ok());
+    assert!(svc.clone().oneshot(get()).await.is_ok());
     assert_eq!(requests(&breaker), 0, "and so does dropping the response");
 }
 
@@ -65,7 +69,7 @@ async fn a_place_is_kept_until_the_body_has_ended() {
 async fn a_failed_request_keeps_no_place() {
     let breaker = Breaker::new(limits(1));
     let mut svc = BreakerLayer::new(breaker.clone()).layer(upstream(0, false));
-    let mut call = task::spawn(svc.ready().await.unwrap().call(()));
+    let mut call = task::spawn(svc.ready().await.unwrap().call(get()));
     assert!(call.poll().is_ready());
     assert_eq!(requests(&breaker), 0);
 }
@@ -127,6 +131,47 @@ fn the_retry_budget_is_a_share_of_what_waits_and_what_is_in_flight() {
     assert_eq!(retries.limit(), 7);
 }
 
+#[tokio::test]
+async fn high_priority_has_its_own_places() {
+    use mesh_core::model::values::Priority;
+    let (default, high) = (Breaker::new(limits(1)), Breaker::new(limits(1)));
+    let layer = BreakerLayer::new(default.clone()).high(high.clone());
+    let svc = layer.layer(upstream(0, true));
+    let urgent = || {
+        let mut request = get();
+        request.extensions_mut().insert(Priority::High);
+        request
+    };
+    let _one = svc.clone().oneshot(get()).await.unwrap();
+    assert!(svc.clone().oneshot(get()).await.is_err());
+    let _other = svc.clone().oneshot(urgent()).await.unwrap();
+    assert!(svc.clone().oneshot(urgent()).await.is_err());
+    assert_eq!((requests(&default), requests(&high)), (1, 1));
+
+    let together = BreakerLayer::new(Breaker::new(limits(1))).layer(upstream(0, true));
+    let _one = together.clone().oneshot(get()).await.unwrap();
+    assert!(together.oneshot(urgent()).await.is_err(), "without limits of its own it is one of all");
+}
+
+#[test]
+fn a_spec_says_which_limit_cannot_be() {
+    let refused = |json: &str| {
+        let spec: BreakerSpec = serde_json::from_str(json).unwrap();
+        BreakerLayer::try_from(spec).unwrap_err().to_string()
+    };
+    let rule = "must be at least 1; leave it out for no bound";
+    assert_eq!(refused(r#"{"high": {"http2MaxRequests": 0}}"#), format!("high.http2MaxRequests: {rule}"));
+    assert_eq!(
+        refused(r#"{"default": {"retryBudget": {"percent": 101}}}"#),
+        "default.retryBudget.percent: must be from 0 to 100"
+    );
+    assert!(serde_json::from_str::<BreakerSpec>(r#"{"default": {"maxConnection": 1}}"#).is_err());
+    let spec: BreakerSpec = serde_json::from_str(r#"{"default": {"http2MaxRequests": 7}}"#).unwrap();
+    assert_eq!(serde_json::to_string(&spec).unwrap(), r#"{"default":{"http2MaxRequests":7}}"#);
+    let limits = CircuitLimits::try_from(spec.default).unwrap();
+    assert_eq!(limits, CircuitLimits { max_requests: 7, ..CircuitLimits::default() });
+}
+
 proptest! {
     #[test]
     fn dropped_at_any_poll_a_request_gives_its_place_back(
@@ -135,7 +180,7 @@ proptest! {
         let breaker = Breaker::new(limits(1));
         let mut svc = BreakerLayer::new(breaker.clone()).layer(upstream(upstream_polls, ok));
         let _ = task::spawn(()).enter(|cx, _| svc.poll_ready(cx));
-        let mut call = task::spawn(svc.call(()));
+        let mut call = task::spawn(svc.call(get()));
         prop_assert_eq!(requests(&breaker), 1);
         for _ in 0..polls {
             if let std::task::Poll::Ready(answer) = call.poll() {

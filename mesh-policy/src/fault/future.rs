@@ -1,11 +1,12 @@
 //! A request that passes, is refused, or waits first.
 
+use super::body::{FaultBody, Limiter};
 use super::error::{Aborted, Delayed};
 use super::layer::Active;
+use super::plan::Then;
 use crate::gauge::Held;
 use crate::{BoxError, add_flag};
 use http::{Request, Response};
-use mesh_core::model::http::AbortWith;
 use mesh_core::response_flag::ResponseFlag;
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -31,8 +32,8 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     enum State<S, B, F> {
-        /// No fault: the inner future and nothing else.
-        Pass { #[pin] inner: F },
+        /// No fault but to the response, if any.
+        Pass { #[pin] inner: F, limiter: Option<Box<Limiter>> },
         /// Refused at once.
         Abort { error: Option<Aborted> },
         /// Boxed, since it is rare and would make every future as large as the wait.
@@ -45,13 +46,13 @@ pin_project! {
     pub(super) struct Delay<S, B, F> {
         service: S,
         request: Option<Request<B>>,
-        abort: Option<AbortWith>,
-        held: Option<Held<Active>>,
+        // Both until the wait is over.
+        then: Option<(Then, Held<Active>)>,
+        limiter: Option<Box<Limiter>>,
         #[pin]
         sleep: Sleep,
         #[pin]
         inner: Option<F>,
-        done_waiting: bool,
     }
 }
 
@@ -60,17 +61,16 @@ impl<S, B, F> Delay<S, B, F> {
         service: S,
         request: Request<B>,
         duration: Duration,
-        abort: Option<AbortWith>,
+        then: Then,
         held: Held<Active>,
     ) -> Self {
         Self {
             service,
             request: Some(request),
-            abort,
-            held: Some(held),
+            then: Some((then, held)),
+            limiter: None,
             sleep: tokio::time::sleep(duration),
             inner: None,
-            done_waiting: false,
         }
     }
 }
@@ -79,8 +79,8 @@ impl<S, B> FaultFuture<S, B>
 where
     S: Service<Request<B>>,
 {
-    pub(super) fn pass(inner: S::Future) -> Self {
-        Self { state: State::Pass { inner } }
+    pub(super) fn pass(inner: S::Future, limiter: Option<Box<Limiter>>) -> Self {
+        Self { state: State::Pass { inner, limiter } }
     }
 
     pub(super) fn abort(error: Aborted) -> Self {
@@ -97,11 +97,14 @@ where
     S: Service<Request<B>, Response = Response<R>>,
     S::Error: Into<BoxError>,
 {
-    type Output = Result<Response<R>, BoxError>;
+    type Output = Result<Response<FaultBody<R>>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
-            StateProj::Pass { inner } => inner.poll(cx).map_err(Into::into),
+            StateProj::Pass { inner, limiter } => match ready!(inner.poll(cx)) {
+                Ok(response) => Poll::Ready(Ok(response.map(|body| FaultBody::new(body, limiter.take())))),
+                Err(error) => Poll::Ready(Err(error.into())),
+            },
             StateProj::Abort { error } => match error.take() {
                 Some(error) => Poll::Ready(Err(error.into())),
                 // Only if polled after it was ready, which no caller may do.
@@ -123,15 +126,21 @@ where
     S: Service<Request<B>, Response = Response<R>>,
     S::Error: Into<BoxError>,
 {
-    fn poll_late(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Response<R>, BoxError>> {
+    fn poll_late(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<FaultBody<R>>, BoxError>> {
         let mut this = self.project();
-        if !*this.done_waiting {
+        if this.then.is_some() {
             ready!(this.sleep.poll(cx));
-            *this.done_waiting = true;
-            this.held.take();
-            if let Some(with) = this.abort.take() {
-                this.request.take();
-                return Poll::Ready(Err(Aborted::new(with).into()));
+            match this.then.take() {
+                Some((Then::Abort(with), _)) => {
+                    this.request.take();
+                    return Poll::Ready(Err(Aborted::new(with).into()));
+                }
+                Some((Then::Limit(kbps), held)) => *this.limiter = Some(Box::new(Limiter::new(kbps, held))),
+                // No longer active.
+                Some((Then::Send, _)) | None => {}
             }
         }
         if this.request.is_some() {
@@ -141,7 +150,10 @@ where
             }
         }
         match this.inner.as_pin_mut() {
-            Some(inner) => inner.poll(cx).map_err(Into::into),
+            Some(inner) => {
+                let response = ready!(inner.poll(cx)).map_err(Into::into)?;
+                Poll::Ready(Ok(response.map(|body| FaultBody::new(body, this.limiter.take()))))
+            }
             None => Poll::Pending,
         }
     }

@@ -1,38 +1,44 @@
-//! The layer, its service, and the dice.
+//! The layer and its service.
 
+use super::body::FaultBody;
 use super::error::Aborted;
 use super::future::{Delay, FaultFuture};
 use super::metrics::FaultMetrics;
-use crate::gauge::{Gauge, Gauges, Held};
+use super::plan::Plan;
+use crate::gauge::{Gauge, Gauges};
 use crate::{BoxError, Random};
 use http::{Request, Response};
-use mesh_core::model::http::{AbortWith, Fault};
+use mesh_core::model::http::{
+    AbortBy, AbortWith, DelayBy, Fault, FaultAbort, FaultDelay, FaultRateLimit, RateBy,
+};
 use mesh_core::model::values::Fraction;
 use std::fmt;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// Delays and aborts a share of requests.
+/// Delays and aborts a share of requests, and slows down a share of responses.
 ///
 /// ```
-/// use mesh_core::model::http::{AbortWith, Fault, FaultAbort};
 /// use mesh_core::model::values::Fraction;
 /// use mesh_policy::{Random, fault::FaultLayer};
+/// use std::time::Duration;
 ///
-/// let abort = FaultAbort { with: AbortWith::Http(http::StatusCode::IM_A_TEAPOT), fraction: Fraction::ONE };
-/// let layer = FaultLayer::new(Fault { abort: Some(abort), delay: None }).random(Random::seeded(42));
+/// let layer = FaultLayer::none()
+///     .delay(Duration::from_millis(200), Fraction::millionths(100))
+///     .random(Random::seeded(42));
 /// # let _ = layer;
 /// ```
 #[derive(Clone)]
 pub struct FaultLayer {
-    fault: Fault,
-    max_active: u32,
-    active: Arc<Active>,
-    random: Random,
-    metrics: FaultMetrics,
+    pub(super) fault: Fault,
+    pub(super) trust_headers: bool,
+    pub(super) active: Arc<Active>,
+    pub(super) random: Random,
+    pub(super) metrics: FaultMetrics,
 }
 
 /// The faults that are being injected right now.
@@ -52,17 +58,53 @@ impl FaultLayer {
     pub fn new(fault: impl Into<Option<Fault>>) -> Self {
         Self {
             fault: fault.into().unwrap_or_default(),
-            max_active: u32::MAX,
+            trust_headers: false,
             active: Arc::default(),
             random: Random::default(),
             metrics: FaultMetrics::default(),
         }
     }
 
-    /// Injects nothing while so many requests are being delayed: Envoy's `max_active_faults`.
+    /// Injects nothing, until it is told what.
+    pub fn none() -> Self {
+        Self::new(None)
+    }
+
+    /// Holds this share of requests back for so long.
     #[must_use]
-    pub fn max_active(self, max_active: u32) -> Self {
-        Self { max_active, ..self }
+    pub fn delay(mut self, duration: Duration, fraction: Fraction) -> Self {
+        self.fault.delay = Some(FaultDelay { by: DelayBy::Fixed(duration), fraction });
+        self
+    }
+
+    /// Answers this share of requests with an error.
+    #[must_use]
+    pub fn abort(mut self, with: AbortWith, fraction: Fraction) -> Self {
+        self.fault.abort = Some(FaultAbort { by: AbortBy::Fixed(with), fraction });
+        self
+    }
+
+    /// Lets this share of responses have so many KiB a second, each by itself.
+    #[must_use]
+    pub fn response_rate_limit(mut self, kbps: NonZeroU64, fraction: Fraction) -> Self {
+        self.fault.response_rate_limit = Some(FaultRateLimit { by: RateBy::Fixed(kbps), fraction });
+        self
+    }
+
+    /// Injects nothing while so many requests are being delayed or their responses slowed down: Envoy's
+    /// `max_active_faults`.
+    #[must_use]
+    pub fn max_active(mut self, max_active: u32) -> Self {
+        self.fault.max_active = Some(max_active);
+        self
+    }
+
+    /// Lets requests say by their [`headers`](super::headers) what is to happen to them, where the fault
+    /// leaves it to them. Whoever reaches the layer can then be late, fail, or hold a place for as long as he
+    /// likes; without this, such faults do nothing.
+    #[must_use]
+    pub fn dangerous_trust_headers(self) -> Self {
+        Self { trust_headers: true, ..self }
     }
 
     /// Draws from there.
@@ -77,57 +119,32 @@ impl FaultLayer {
         Self { metrics, ..self }
     }
 
-    /// How many requests are being delayed: Envoy's gauge `active_faults`.
+    /// How many requests are being delayed or slowed down: Envoy's gauge `active_faults`.
     pub fn active(&self) -> u32 {
         self.active.0.open()
     }
 
-    fn hits(&self, fraction: Fraction) -> bool {
-        match fraction {
-            Fraction::ZERO => false,
-            Fraction::ONE => true,
-            some => some.hits(self.random.draw()),
-        }
+    /// Whether it can do anything at all.
+    fn is_any(&self) -> bool {
+        let Fault { delay, abort, response_rate_limit, max_active: _ } = &self.fault;
+        delay.is_some() || abort.is_some() || response_rate_limit.is_some()
     }
-
-    /// What happens to the next request. Drawn before anything waits, so that a seed gives one story.
-    fn plan(&self) -> Plan {
-        let delay = self.fault.delay.filter(|d| !d.duration.is_zero() && self.hits(d.fraction));
-        let abort = self.fault.abort.filter(|a| self.hits(a.fraction)).map(|a| a.with);
-        if delay.is_none() && abort.is_none() {
-            return Plan::Pass;
-        }
-        let Some(held) = Held::try_open(&self.active, (), self.max_active) else {
-            self.metrics.faults_overflow();
-            return Plan::Pass;
-        };
-        match (delay, abort) {
-            (Some(delay), abort) => Plan::Delay { duration: delay.duration, abort, held },
-            (None, Some(with)) => Plan::Abort(with),
-            (None, None) => Plan::Pass,
-        }
-    }
-}
-
-enum Plan {
-    Pass,
-    Abort(AbortWith),
-    Delay { duration: Duration, abort: Option<AbortWith>, held: Held<Active> },
 }
 
 impl<S> Layer<S> for FaultLayer {
     type Service = FaultService<S>;
 
     fn layer(&self, inner: S) -> FaultService<S> {
-        FaultService { inner, layer: self.clone() }
+        FaultService { inner, faults: self.is_any().then(|| Arc::new(self.clone())) }
     }
 }
 
-/// Delays and aborts a share of requests.
+/// Delays and aborts a share of requests, and slows down a share of responses.
 #[derive(Clone, Debug)]
 pub struct FaultService<S> {
     inner: S,
-    layer: FaultLayer,
+    /// `None`: there are none.
+    faults: Option<Arc<FaultLayer>>,
 }
 
 impl<S, B, R> Service<Request<B>> for FaultService<S>
@@ -135,7 +152,7 @@ where
     S: Service<Request<B>, Response = Response<R>> + Clone,
     S::Error: Into<BoxError>,
 {
-    type Response = Response<R>;
+    type Response = Response<FaultBody<R>>;
     type Error = BoxError;
     type Future = FaultFuture<S, B>;
 
@@ -144,20 +161,15 @@ where
     }
 
     fn call(&mut self, req: Request<B>) -> Self::Future {
-        match self.layer.plan() {
-            Plan::Pass => FaultFuture::pass(self.inner.call(req)),
-            Plan::Abort(with) => {
-                self.layer.metrics.aborts_injected();
-                FaultFuture::abort(Aborted::new(with))
-            }
-            Plan::Delay { duration, abort, held } => {
-                self.layer.metrics.delays_injected();
-                if abort.is_some() {
-                    self.layer.metrics.aborts_injected();
-                }
-                // A clone that is not ready yet: what is ready stays for the next request, so that one
-                // delayed request does not hold a place that another could use.
-                FaultFuture::delay(Delay::new(self.inner.clone(), req, duration, abort, held))
+        let Some(faults) = &self.faults else { return FaultFuture::pass(self.inner.call(req), None) };
+        match faults.plan(req.headers()) {
+            Plan::Pass => FaultFuture::pass(self.inner.call(req), None),
+            Plan::Limit(limiter) => FaultFuture::pass(self.inner.call(req), Some(limiter)),
+            Plan::Abort(with) => FaultFuture::abort(Aborted::new(with)),
+            // A clone that is not ready yet: what is ready stays for the next request, so that one delayed
+            // request does not hold a place that another could use.
+            Plan::Delay { duration, then, held } => {
+                FaultFuture::delay(Delay::new(self.inner.clone(), req, duration, then, held))
             }
         }
     }

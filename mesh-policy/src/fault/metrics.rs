@@ -7,6 +7,8 @@ crate::metrics::counters! {
         delays_injected,
         /// Envoy's `http.PREFIX.fault.aborts_injected`.
         aborts_injected,
+        /// Envoy's `http.PREFIX.fault.response_rl_injected`.
+        response_rl_injected,
         /// Envoy's `http.PREFIX.fault.faults_overflow`: not injected, since too many were active.
         faults_overflow,
     }

@@ -49,20 +49,23 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let clock = *this.clock;
-        let answer = ready!(this.inner.poll(cx)).map_err(Into::into);
+        let answer = ready!(this.inner.poll(cx));
         *this.answered = true;
-        match &answer {
+        // Each arm returns what it has: a response is large, and each step on its way would copy it.
+        match answer {
             Ok(response) => {
                 this.host.record(Outcome::Connected, clock);
                 // Trailers-only gRPC responses are 200 in HTTP and say how they failed in a header.
                 let status = grpc::status(response.headers()).map_or(response.status(), grpc::to_http);
                 this.host.record(Outcome::Status(status), clock);
+                Poll::Ready(Ok(response))
             }
             Err(error) => {
-                this.host.record(Outcome::LocalOrigin((this.classify)(&**error)), clock);
+                let error = error.into();
+                this.host.record(Outcome::LocalOrigin((this.classify)(&*error)), clock);
+                Poll::Ready(Err(error))
             }
         }
-        Poll::Ready(answer)
     }
 }
 

@@ -1,14 +1,14 @@
 //! One endpoint's record.
 
-use super::detector::Shared;
+use super::detector::{Refused, Shared};
+use super::event::Event;
+use super::rates::Tally;
+use super::stage::{Stage, Stay};
 use crate::FailureKind;
+use crate::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use http::StatusCode;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{
-    AtomicU8, AtomicU32, AtomicU64,
-    Ordering::{AcqRel, Acquire, Relaxed, Release},
-};
 use std::time::{Duration, Instant};
 
 /// What an endpoint did with one request.
@@ -31,6 +31,14 @@ pub enum EjectionKind {
     ConsecutiveGatewayFailure,
     /// So many failures without an answer in a row.
     ConsecutiveLocalOriginFailure,
+    /// It succeeded less often than the others.
+    SuccessRate,
+    /// It was reached less often than the others.
+    SuccessRateLocalOrigin,
+    /// It failed more often than the bound.
+    FailurePercentage,
+    /// It was unreachable more often than the bound.
+    FailurePercentageLocalOrigin,
 }
 
 /// An endpoint was taken out.
@@ -50,94 +58,87 @@ pub struct Host(pub(super) Arc<Record>);
 
 pub(super) struct Record {
     pub(super) of: Arc<Shared>,
+    pub(super) endpoint: Arc<str>,
     consecutive_5xx: AtomicU32,
     consecutive_gateway: AtomicU32,
     consecutive_local: AtomicU32,
-    /// [`IN`], [`LEAVING`] or [`OUT`].
-    stage: AtomicU8,
-    /// Milliseconds since the detector began.
-    returns_at: AtomicU64,
-    /// The multiple of the base that the last stay was; shrinks with each check that finds it in.
-    multiple: AtomicU32,
+    /// Answers; and failures without one, unless those are apart.
+    pub(super) answers: Tally,
+    /// Whether it was reached, where that is counted apart.
+    pub(super) reached: Tally,
+    pub(super) stage: Stage,
+    ejections: AtomicU32,
 }
 
-/// The endpoint may be chosen.
-const IN: u8 = 0;
-/// One request is taking it out; whoever else finds a reason to, or checks, leaves it alone.
-const LEAVING: u8 = 1;
-/// It is ejected: `returns_at` says until when.
-const OUT: u8 = 2;
-
 impl Record {
-    pub(super) fn new(of: Arc<Shared>) -> Self {
+    pub(super) fn new(of: Arc<Shared>, endpoint: Arc<str>) -> Self {
         Self {
             of,
+            endpoint,
             consecutive_5xx: AtomicU32::new(0),
             consecutive_gateway: AtomicU32::new(0),
             consecutive_local: AtomicU32::new(0),
-            stage: AtomicU8::new(IN),
-            returns_at: AtomicU64::new(0),
-            multiple: AtomicU32::new(0),
+            answers: Tally::new(),
+            reached: Tally::new(),
+            stage: Stage::new(),
+            ejections: AtomicU32::new(0),
         }
     }
 
-    /// Looks at the record once an interval. Whether the host returns now.
-    pub(super) fn check(&self, now_ms: u64) -> bool {
-        // Before the stage: whoever sees what an ejection made of it sees that it is no longer in.
-        let multiple = self.multiple.load(Acquire);
-        match self.stage.load(Acquire) {
-            OUT => {}
-            LEAVING => return false,
-            _ => {
-                // Fails if an ejection has made it longer since: that one counts. One that found it at its
-                // longest leaves it as it was, and may see it shrink by this check, as if it came after.
-                if let Some(shorter) = multiple.checked_sub(1) {
-                    let _ = self.multiple.compare_exchange(multiple, shorter, Relaxed, Relaxed);
-                }
-                return false;
-            }
-        }
-        if now_ms < self.returns_at.load(Relaxed) {
-            return false;
-        }
-        // As in Envoy: a host that returns begins anew, or its first new error could eject it again.
-        self.consecutive_5xx.store(0, Relaxed);
-        self.consecutive_gateway.store(0, Relaxed);
-        self.consecutive_local.store(0, Relaxed);
-        self.bring_back();
-        true
-    }
-
-    fn bring_back(&self) {
-        if self.stage.compare_exchange(OUT, IN, AcqRel, Relaxed).is_ok() {
+    /// Whether the host returns now, its time being over.
+    pub(super) fn come_back(&self, now_ms: u64) -> bool {
+        let back = self.stage.come_back(now_ms, || {
+            // As in Envoy: a host that returns begins anew, or its first new error could eject it again.
+            self.consecutive_5xx.store(0, Relaxed);
+            self.consecutive_gateway.store(0, Relaxed);
+            self.consecutive_local.store(0, Relaxed);
+        });
+        if back {
             self.of.active.close();
+            self.of.metrics.returns_total();
+            self.of.tell(|| Event::Unejected { endpoint: Arc::clone(&self.endpoint) });
         }
+        back
     }
 
-    fn eject(&self, kind: EjectionKind, now: Instant) -> Option<Ejection> {
-        self.stage.compare_exchange(IN, LEAVING, AcqRel, Relaxed).ok()?;
-        let config = self.of.config.load();
-        if !self.of.admit(&config) {
-            self.stage.store(IN, Release);
-            return None;
+    pub(super) fn eject(&self, kind: EjectionKind, now: Instant) -> Option<Ejection> {
+        let mut stay = Duration::ZERO;
+        let mut refused = None;
+        let left = self.stage.leave(|last| {
+            let config = self.of.config.load();
+            if let Err(why) = self.of.admit(kind, &config) {
+                refused = Some(why);
+                return None;
+            }
+            let base = config.base_ejection_time;
+            let longest = config.max_ejection_time.max(base);
+            let multiple = if base.saturating_mul(last) < longest { last.saturating_add(1) } else { last };
+            stay = base.saturating_mul(multiple).min(longest);
+            stay = stay.saturating_add(self.of.jitter(config.max_ejection_time_jitter));
+            Some(Stay { multiple, returns_at: self.of.millis(now).saturating_add(millis(stay)) })
+        });
+        let endpoint = || Arc::clone(&self.endpoint);
+        if left {
+            let ejections = self.ejections.fetch_add(1, Relaxed).saturating_add(1);
+            self.of.metrics.enforced(kind);
+            self.of.tell(|| Event::Ejected { endpoint: endpoint(), kind, stay, ejections });
+            return Some(Ejection { kind, stay });
         }
-        let base = config.base_ejection_time;
-        let longest = config.max_ejection_time.max(base);
-        let last = self.multiple.load(Relaxed);
-        let multiple = if base.saturating_mul(last) < longest { last.saturating_add(1) } else { last };
-        let stay = base.saturating_mul(multiple).min(longest);
-        self.multiple.store(multiple, Release);
-        self.returns_at.store(self.of.millis(now).saturating_add(millis(stay)), Relaxed);
-        // Last, so that a check which sees it out sees until when.
-        self.stage.store(OUT, Release);
-        self.of.count(kind);
-        Some(Ejection { kind, stay })
+        match refused {
+            Some(Refused::Overflow) => self.of.tell(|| Event::Overflow { endpoint: endpoint(), kind }),
+            Some(Refused::NotEnforced) => self.of.tell(|| Event::NotEnforced { endpoint: endpoint(), kind }),
+            // It is out already, or on its way.
+            None => {}
+        }
+        None
     }
 }
 
 impl Drop for Record {
     fn drop(&mut self) {
-        self.bring_back();
+        if self.stage.is_out() {
+            self.of.active.close();
+        }
         self.of.hosts.close();
     }
 }
@@ -147,46 +148,70 @@ pub(super) fn millis(d: Duration) -> u64 {
 }
 
 impl Host {
+    /// The name that it was asked for by.
+    pub fn endpoint(&self) -> &str {
+        &self.0.endpoint
+    }
+
     /// Whether the endpoint is out of the choice. One atomic load.
     pub fn is_ejected(&self) -> bool {
-        self.0.stage.load(Relaxed) == OUT
+        self.0.stage.is_out()
+    }
+
+    /// How often it has been ejected.
+    pub fn ejections(&self) -> u32 {
+        self.0.ejections.load(Relaxed)
     }
 
     /// Counts an outcome; ejects the endpoint if it completes a row of failures and not too many are out.
     ///
     /// `now` is asked only when that happens.
     pub fn record(&self, outcome: Outcome, now: impl FnOnce() -> Instant) -> Option<Ejection> {
-        let kind = self.count(outcome)?;
-        self.0.eject(kind, now())
+        match self.count(outcome) {
+            (None, None) => None,
+            (first, second) => {
+                let now = now();
+                // If the first is not enforced, the second may be.
+                let mut complete = first.into_iter().chain(second);
+                complete.find_map(|kind| self.0.eject(kind, now))
+            }
+        }
     }
 
-    /// Counts, and says whether a row is complete. A complete row begins anew, whatever comes of it.
-    fn count(&self, outcome: Outcome) -> Option<EjectionKind> {
+    /// Counts, and says which rows are complete. A complete row begins anew, whatever comes of it.
+    #[inline]
+    fn count(&self, outcome: Outcome) -> (Option<EjectionKind>, Option<EjectionKind>) {
         let limits = &self.0.of.limits;
         match outcome {
-            Outcome::LocalOrigin(FailureKind::Overflow | FailureKind::Final) => None,
+            Outcome::LocalOrigin(FailureKind::Overflow | FailureKind::Final) => (None, None),
             Outcome::Connected => {
+                if limits.split() {
+                    self.tally(&self.0.reached, true);
+                }
                 reset(&self.0.consecutive_local);
-                None
+                (None, None)
             }
             Outcome::LocalOrigin(_) if limits.split() => {
+                self.tally(&self.0.reached, false);
                 let limit = limits.local.load(Relaxed);
-                completes(&self.0.consecutive_local, limit)
-                    .then_some(EjectionKind::ConsecutiveLocalOriginFailure)
+                let row = completes(&self.0.consecutive_local, limit);
+                (row.then_some(EjectionKind::ConsecutiveLocalOriginFailure), None)
             }
             Outcome::LocalOrigin(_) => self.count_5xx(true),
             Outcome::Status(status) if status.is_server_error() => {
                 self.count_5xx(matches!(status.as_u16(), 502..=504))
             }
             Outcome::Status(_) => {
+                self.tally(&self.0.answers, true);
                 reset(&self.0.consecutive_5xx);
                 reset(&self.0.consecutive_gateway);
-                None
+                (None, None)
             }
         }
     }
 
-    fn count_5xx(&self, gateway: bool) -> Option<EjectionKind> {
+    fn count_5xx(&self, gateway: bool) -> (Option<EjectionKind>, Option<EjectionKind>) {
+        self.tally(&self.0.answers, false);
         let limits = &self.0.of.limits;
         let by_gateway = if gateway {
             completes(&self.0.consecutive_gateway, limits.gateway.load(Relaxed))
@@ -196,10 +221,16 @@ impl Host {
         };
         let by_5xx = completes(&self.0.consecutive_5xx, limits.any.load(Relaxed));
         // Envoy asks for the gateway row first.
-        match (by_gateway, by_5xx) {
-            (true, _) => Some(EjectionKind::ConsecutiveGatewayFailure),
-            (false, true) => Some(EjectionKind::Consecutive5xx),
-            (false, false) => None,
+        (
+            by_gateway.then_some(EjectionKind::ConsecutiveGatewayFailure),
+            by_5xx.then_some(EjectionKind::Consecutive5xx),
+        )
+    }
+
+    /// Counts for the rates, where anybody compares them.
+    fn tally(&self, tally: &Tally, success: bool) {
+        if self.0.of.limits.rates() {
+            tally.add(success);
         }
     }
 }
@@ -227,6 +258,7 @@ fn reset(row: &AtomicU32) {
 impl fmt::Debug for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Host")
+            .field("endpoint", &self.0.endpoint)
             .field("ejected", &self.is_ejected())
             .field("consecutive_5xx", &self.0.consecutive_5xx)
             .field("consecutive_gateway", &self.0.consecutive_gateway)

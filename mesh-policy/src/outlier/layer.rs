@@ -39,6 +39,11 @@ impl OutlierLayer {
     pub fn clock(self, clock: Clock) -> Self {
         Self { clock, ..self }
     }
+
+    /// The service itself, for who makes one for each request: as [`Layer::layer`] without its copy.
+    pub fn into_service<S>(self, inner: S) -> Outlier<S> {
+        Outlier { inner, layer: self }
+    }
 }
 
 impl<S> Layer<S> for OutlierLayer {
@@ -70,8 +75,8 @@ where
     }
 
     fn call(&mut self, req: Request<B>) -> Self::Future {
-        let OutlierLayer { host, classify, clock } = self.layer.clone();
-        OutlierFuture::new(self.inner.call(req), host, classify, clock)
+        let OutlierLayer { host, classify, clock } = &self.layer;
+        OutlierFuture::new(self.inner.call(req), host.clone(), *classify, *clock)
     }
 }
 

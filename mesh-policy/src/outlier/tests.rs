@@ -25,11 +25,15 @@ fn record(host: &Host, now: Instant, outcomes: impl IntoIterator<Item = Outcome>
     outcomes.into_iter().map(|o| host.record(o, || now)).last().flatten()
 }
 
+fn hosts_of(detector: &Detector, of: std::ops::Range<usize>) -> impl Iterator<Item = Host> {
+    of.map(|n| detector.host(format!("10.0.0.{n}:80")))
+}
+
 #[test]
 fn a_row_of_5xx_ejects_and_a_success_breaks_the_row() {
     let t0 = Instant::now();
     let detector = Detector::new(config(), t0);
-    let host = detector.host();
+    let host = detector.host("a");
     assert_eq!(record(&host, t0, [500, 503, 200, 500, 501].map(status)), None);
     assert!(!host.is_ejected());
     let ejection = record(&host, t0, [status(599)]);
@@ -44,7 +48,7 @@ fn a_row_of_gateway_errors_is_broken_by_another_5xx() {
     let t0 = Instant::now();
     let config = OutlierDetection { consecutive_5xx: 0, consecutive_gateway_errors: 2, ..config() };
     let detector = Detector::new(config, t0);
-    let host = detector.host();
+    let host = detector.host("a");
     assert_eq!(record(&host, t0, [502, 500, 503].map(status)), None);
     let ejection = record(&host, t0, [status(504)]);
     assert_eq!(ejection.unwrap().kind, EjectionKind::ConsecutiveGatewayFailure);
@@ -56,11 +60,11 @@ fn failures_without_an_answer_count_as_gateway_errors_unless_they_are_split_off(
     let local = |kind| Outcome::LocalOrigin(kind);
     let failures = [FailureKind::ConnectFailure, FailureKind::Timeout, FailureKind::Reset].map(local);
 
-    let host = Detector::new(config(), t0).host();
+    let host = Detector::new(config(), t0).host("a");
     assert_eq!(record(&host, t0, failures).unwrap().kind, EjectionKind::Consecutive5xx);
 
     let split = OutlierDetection { consecutive_local_origin_failures: Some(3), ..config() };
-    let host = Detector::new(split, t0).host();
+    let host = Detector::new(split, t0).host("a");
     assert_eq!(record(&host, t0, [failures[0], failures[1], Outcome::Connected, failures[2]]), None);
     assert_eq!(record(&host, t0, [status(500), status(500)]), None, "the rows are apart");
     let ejection = record(&host, t0, [failures[0], failures[0]]);
@@ -70,7 +74,7 @@ fn failures_without_an_answer_count_as_gateway_errors_unless_they_are_split_off(
 #[test]
 fn what_the_endpoint_is_not_to_blame_for_does_not_count() {
     let t0 = Instant::now();
-    let host = Detector::new(config(), t0).host();
+    let host = Detector::new(config(), t0).host("a");
     let own = [FailureKind::Overflow, FailureKind::Final, FailureKind::Overflow, FailureKind::Final];
     assert_eq!(record(&host, t0, own.map(Outcome::LocalOrigin)), None);
     assert!(!host.is_ejected());
@@ -81,7 +85,7 @@ fn each_stay_is_longer_up_to_a_bound_and_good_conduct_shortens_the_next() {
     let t0 = Instant::now();
     let config = OutlierDetection { max_ejection_time: secs(70), ..config() };
     let detector = Detector::new(config, t0);
-    let host = detector.host();
+    let host = detector.host("a");
     let now = std::cell::Cell::new(t0);
     let stay = || {
         let stay = record(&host, now.get(), [500; 3].map(status)).unwrap().stay;
@@ -107,18 +111,17 @@ fn no_more_are_out_than_the_share_but_one_always_may_be() {
     let t0 = Instant::now();
     let tenth = OutlierDetection { max_ejection_percent: Fraction::percent(10.0).unwrap(), ..config() };
     let detector = Detector::new(tenth, t0);
-    let mut hosts: Vec<_> = (0..9).map(|_| detector.host()).collect();
+    let mut hosts: Vec<_> = hosts_of(&detector, 0..9).collect();
     let eject_all =
         |hosts: &[Host]| hosts.iter().filter(|h| record(h, t0, [500; 3].map(status)).is_some()).count();
     assert_eq!(eject_all(&hosts), 1);
     assert_eq!(detector.metrics().snapshot().ejections_overflow, 8);
-    hosts.extend((0..11).map(|_| detector.host()));
+    hosts.extend(hosts_of(&detector, 9..20));
     assert_eq!(eject_all(&hosts), 1, "two of twenty");
     assert_eq!((detector.ejected(), detector.hosts()), (2, 20));
 
-    let strict = Detector::new(tenth, t0);
-    strict.set_always_eject_one(false);
-    let hosts: Vec<_> = (0..9).map(|_| strict.host()).collect();
+    let strict = Detector::new(OutlierDetection { always_eject_one_host: false, ..tenth }, t0);
+    let hosts: Vec<_> = hosts_of(&strict, 0..9).collect();
     assert_eq!(eject_all(&hosts), 0);
 }
 
@@ -126,7 +129,7 @@ fn no_more_are_out_than_the_share_but_one_always_may_be() {
 fn an_endpoint_that_leaves_takes_its_ejection_along() {
     let t0 = Instant::now();
     let detector = Detector::new(config(), t0);
-    let (a, b) = (detector.host(), detector.host());
+    let (a, b) = (detector.host("a"), detector.host("b"));
     record(&a, t0, [500; 3].map(status));
     assert_eq!((detector.hosts(), detector.ejected()), (2, 1));
     drop(a);
@@ -140,7 +143,7 @@ fn an_endpoint_that_leaves_takes_its_ejection_along() {
 fn a_host_that_returns_begins_a_new_row() {
     let t0 = Instant::now();
     let detector = Detector::new(config(), t0);
-    let host = detector.host();
+    let host = detector.host("a");
     record(&host, t0, [500; 3].map(status));
     // Answers to what was sent before it went.
     record(&host, t0, [502; 2].map(status));
@@ -153,7 +156,7 @@ fn a_host_that_returns_begins_a_new_row() {
 fn a_new_configuration_keeps_the_records() {
     let t0 = Instant::now();
     let detector = Detector::new(config(), t0);
-    let host = detector.host();
+    let host = detector.host("a");
     record(&host, t0, [500; 2].map(status));
     detector.set_config(OutlierDetection { interval: secs(1), base_ejection_time: secs(7), ..config() });
     assert_eq!(detector.interval(), secs(1));
@@ -164,7 +167,7 @@ fn a_new_configuration_keeps_the_records() {
 async fn the_layer_records_answers_and_failures() {
     let t0 = Instant::now();
     let detector = Detector::new(config(), t0);
-    let host = detector.host();
+    let host = detector.host("a");
     let fail = || -> Act {
         let error: BoxError = Failure::new(FailureKind::Reset, "boom").into();
         Act::Fail(error)
@@ -194,7 +197,7 @@ proptest! {
             ..OutlierDetection::default()
         };
         let detector = Detector::new(config, t0);
-        let all: Vec<_> = (0..hosts).map(|_| detector.host()).collect();
+        let all: Vec<_> = hosts_of(&detector, 0..hosts).collect();
         let mut now = t0;
         for (at, failed, pause) in steps {
             now += secs(pause);
@@ -215,7 +218,7 @@ proptest! {
 fn threads_that_eject_at_once_eject_once() {
     let t0 = Instant::now();
     let detector = Detector::new(OutlierDetection { consecutive_5xx: 1, ..config() }, t0);
-    let host = detector.host();
+    let host = detector.host("a");
     let ejections: usize = std::thread::scope(|scope| {
         let fail = || (0..100).filter(|_| host.record(status(500), || t0).is_some()).count();
         let all: Vec<_> = (0..4).map(|_| scope.spawn(fail)).collect();
@@ -231,7 +234,7 @@ async fn silence_is_held_against_the_endpoint_if_time_ran_out_but_not_if_the_cal
     let t0 = Instant::now();
     let hung = || {
         let detector = Detector::new(OutlierDetection { consecutive_5xx: 2, ..config() }, t0);
-        let host = detector.host();
+        let host = detector.host("a");
         let silent = Script::new((0..4).map(|_| Act::Silence));
         (host.clone(), OutlierLayer::new(host).layer(silent))
     };
@@ -257,3 +260,6 @@ async fn silence_is_held_against_the_endpoint_if_time_ran_out_but_not_if_the_cal
     }
     assert!(!host.is_ejected(), "a caller that leaves says nothing of the endpoint");
 }
+
+mod events;
+mod rates;

@@ -140,7 +140,7 @@ fn write_text(out: &mut String, cluster: &ClusterView) -> fmt::Result {
     let name = &cluster.config.name;
     writeln!(out, "{name}::observability_name::{name}")?;
     if cluster.config.outlier.is_some() {
-        // Ejection by success rate does not exist here; Envoy writes -1 where it has too little to judge by.
+        // What the last comparison came to is not kept; Envoy writes -1 where it has too little to judge by.
         for average in ["success_rate", "local_origin_success_rate"] {
             writeln!(out, "{name}::outlier::{average}_average::-1")?;
             writeln!(out, "{name}::outlier::{average}_ejection_threshold::-1")?;

@@ -61,6 +61,7 @@ impl Mesh {
             balance: Balance::RoundRobin,
             connect_timeout: Duration::from_secs(10),
             limits: CircuitLimits { max_connections: 7, ..CircuitLimits::default() },
+            high_limits: None,
             outlier: Some(OutlierDetection {
                 consecutive_5xx: 1,
                 max_ejection_percent: Fraction::ONE,

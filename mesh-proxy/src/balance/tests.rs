@@ -23,6 +23,7 @@ fn cluster(balance: Balance, panic: Fraction, localities: Vec<Locality>) -> Arc<
         balance,
         connect_timeout: Duration::from_secs(1),
         limits: CircuitLimits::default(),
+        high_limits: None,
         outlier: None,
         transport: ClusterTransport::Plain,
         http: UpstreamHttp::default(),

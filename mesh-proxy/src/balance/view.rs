@@ -3,6 +3,7 @@
 use super::Tier;
 use crate::cluster::Host;
 use mesh_core::model::values::Fraction;
+use mesh_policy::outlier::panics;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -20,6 +21,8 @@ pub(super) struct View {
     levels: Vec<(u32, Level)>,
     until: Option<Instant>,
     panicking: bool,
+    /// Hosts that are available, and all.
+    availability: (usize, usize),
 }
 
 /// Hosts that share the traffic of a priority.
@@ -56,6 +59,7 @@ impl View {
             }
             measured.push((tier, all, available));
         }
+        let availability = measured.iter().fold((0, 0), |sum, (_, all, av)| (sum.0 + av, sum.1 + all));
         // Each priority's health in percent, then its share of what the ones before it left.
         let health = |all: usize, available: usize| {
             (available * OVERPROVISIONING_PERCENT).checked_div(all).unwrap_or(0).min(100)
@@ -73,8 +77,7 @@ impl View {
                 0 => 0,
                 total => (health(all, available) * 100 / total).min(100 - given),
             };
-            let threshold = usize::try_from(panic_threshold.as_millionths()).unwrap_or(0);
-            let panic = available * 1_000_000 < threshold * all;
+            let panic = panics(available, all, panic_threshold);
             if share == 0 {
                 continue;
             }
@@ -84,7 +87,7 @@ impl View {
             levels.push((u32::try_from(given).unwrap_or(100), level(tier, takes)));
         }
         let until = anyone_out.then(|| now + RECHECK);
-        Self { levels, until, panicking }
+        Self { levels, until, panicking, availability }
     }
 
     pub(super) fn is_stale(&self, now: Instant) -> bool {
@@ -93,6 +96,11 @@ impl View {
 
     pub(super) fn is_panicking(&self) -> bool {
         self.panicking
+    }
+
+    /// How many hosts are available, and how many there are.
+    pub(super) fn availability(&self) -> (usize, usize) {
+        self.availability
     }
 
     /// The level of a number below 100; rounding may leave the last numbers to the last level.

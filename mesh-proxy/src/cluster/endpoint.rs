@@ -9,7 +9,6 @@ use mesh_policy::outlier::{Outlier, OutlierFuture, OutlierLayer};
 use mesh_policy::retry::Attempt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use tower_layer::Layer as _;
 use tower_service::Service;
 
 /// Sends one attempt to one endpoint.
@@ -52,7 +51,7 @@ impl BalanceService {
         let http2 = cluster.speaks_http2(request.version());
         *request.version_mut() = if http2 { http::Version::HTTP_2 } else { http::Version::HTTP_11 };
         let outlier = OutlierLayer::new(host.shared.outlier.clone()).classify(classify);
-        Ok(outlier.layer(HostService(host)))
+        Ok(outlier.into_service(HostService(host)))
     }
 }
 

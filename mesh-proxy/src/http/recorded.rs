@@ -262,7 +262,7 @@ impl Live {
             self.taken.checked_add(idle.idle())
         });
         let deadline = match &self.inner {
-            Inner::Stack(body) => body.deadline(),
+            Inner::Stack(body) => body.get_ref().deadline(),
             Inner::Local(_) | Inner::Cut(_) => None,
         };
         [idle, deadline].into_iter().flatten().min()
@@ -271,7 +271,9 @@ impl Live {
     /// Gives back all that the response holds.
     fn cut(&mut self, now: Instant) {
         let elapsed = match &mut self.inner {
-            Inner::Stack(body) if body.deadline().is_some_and(|deadline| deadline <= now) => body.elapse(),
+            Inner::Stack(body) if body.get_ref().deadline().is_some_and(|deadline| deadline <= now) => {
+                body.get_mut().elapse()
+            }
             _ => None,
         };
         let error = elapsed.unwrap_or_else(|| StreamIdle.into());

@@ -2,6 +2,7 @@
 
 use super::ClusterShared;
 use crate::pool::PoolStats;
+use mesh_core::addr::Address;
 use mesh_policy::outlier;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -18,14 +19,14 @@ pub(crate) struct HostShared {
 }
 
 impl HostShared {
-    pub(super) fn new(cluster: &ClusterShared) -> Self {
+    pub(super) fn new(cluster: &ClusterShared, address: &Address) -> Self {
         Self {
             rq_active: AtomicU32::new(0),
             rq_total: AtomicU64::new(0),
             rq_success: AtomicU64::new(0),
             rq_error: AtomicU64::new(0),
             pool: Arc::default(),
-            outlier: cluster.detector.host(),
+            outlier: cluster.detector.host(address.to_string()),
         }
     }
 }

@@ -5,7 +5,7 @@ use ::http::{Method, StatusCode};
 use futures_util::future::Either;
 use mesh_core::model::cluster::{CircuitLimits, OutlierDetection};
 use mesh_core::model::endpoint::{Endpoint, Health};
-use mesh_core::model::http::{AbortWith, Fault, FaultAbort, FaultDelay};
+use mesh_core::model::http::{AbortBy, AbortWith, DelayBy, Fault, FaultAbort, FaultDelay};
 use mesh_core::model::route::{Forward, RetryCondition, RetryPolicy};
 use mesh_core::model::values::Fraction;
 use std::net::SocketAddr;
@@ -93,11 +93,11 @@ async fn faults_are_injected_as_the_route_says() {
         fault: Some(fault),
         ..route(prefix, to("c"))
     };
-    let abort = FaultAbort { with: AbortWith::Http(StatusCode::IM_A_TEAPOT), fraction: Fraction::ONE };
-    let delay = FaultDelay { duration: Duration::from_millis(120), fraction: Fraction::ONE };
+    let abort = FaultAbort { by: AbortBy::Fixed(AbortWith::Http(StatusCode::IM_A_TEAPOT)), fraction: Fraction::ONE };
+    let delay = FaultDelay { by: DelayBy::Fixed(Duration::from_millis(120)), fraction: Fraction::ONE };
     let routes = vec![
-        with("/abort", Fault { abort: Some(abort), delay: None }),
-        with("/delay", Fault { abort: None, delay: Some(delay) }),
+        with("/abort", Fault { abort: Some(abort), ..Fault::default() }),
+        with("/delay", Fault { delay: Some(delay), ..Fault::default() }),
     ];
     let proxy = Running::start(outbound(routes, vec![cluster("c", &[upstream.addr])])).await;
     let answer = get(proxy.addr("out"), "/abort").await;

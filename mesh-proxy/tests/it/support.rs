@@ -223,6 +223,7 @@ pub(crate) fn cluster_of(name: &str, endpoints: Vec<Endpoint>) -> Cluster {
         balance: Balance::RoundRobin,
         connect_timeout: Duration::from_secs(5),
         limits: CircuitLimits::default(),
+        high_limits: None,
         outlier: None,
         transport: ClusterTransport::Plain,
         http: UpstreamHttp::default(),

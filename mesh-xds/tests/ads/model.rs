@@ -18,6 +18,7 @@ pub(crate) fn cluster(name: &str) -> Cluster {
         balance: Balance::RoundRobin,
         connect_timeout: Duration::from_secs(10),
         limits: CircuitLimits::default(),
+        high_limits: None,
         outlier: None,
         transport: ClusterTransport::Plain,
         http: UpstreamHttp::default(),

@@ -5,7 +5,7 @@ use crate::api::networking::virtual_service::{FaultAbort as ApiAbort, HttpFaultI
 use crate::api::value::Percent;
 use crate::api::value::grpc_status;
 use crate::compile::report::Report;
-use crate::model::http::{AbortWith, Fault, FaultAbort, FaultDelay};
+use crate::model::http::{AbortBy, AbortWith, DelayBy, Fault, FaultAbort, FaultDelay};
 use crate::model::values::Fraction;
 
 /// The fault of a rule; `None` where nothing of it can be done.
@@ -18,16 +18,17 @@ pub(super) fn fault(rule: &RuleOf<'_>, said: &HttpFaultInjection, report: &mut R
             .and_then(|p| share(rule, p, &format!("{path}.delay.percentage"), report))
             .or_else(|| delay.percent.and_then(|p| Fraction::percent(f64::from(p))))
             .unwrap_or(Fraction::ZERO);
-        Some(FaultDelay { duration: delay.fixed_delay?.into(), fraction })
+        Some(FaultDelay { by: DelayBy::Fixed(delay.fixed_delay?.into()), fraction })
     });
     let abort = said.abort.as_ref().and_then(|abort| {
         let fraction = abort
             .percentage
             .and_then(|p| share(rule, p, &format!("{path}.abort.percentage"), report))
             .unwrap_or(Fraction::ZERO);
-        Some(FaultAbort { with: error(rule, abort, &format!("{path}.abort"), report)?, fraction })
+        let with = error(rule, abort, &format!("{path}.abort"), report)?;
+        Some(FaultAbort { by: AbortBy::Fixed(with), fraction })
     });
-    (delay.is_some() || abort.is_some()).then_some(Fault { delay, abort })
+    (delay.is_some() || abort.is_some()).then(|| Fault { delay, abort, ..Fault::default() })
 }
 
 /// A percentage, unless it is none.

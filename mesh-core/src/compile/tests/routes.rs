@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::http::{AbortWith, Fault, FaultAbort, FaultDelay};
+use crate::model::http::{AbortBy, AbortWith, DelayBy, Fault, FaultAbort, FaultDelay};
 use crate::model::route::{Action, DirectResponse, PathRewrite, Redirect, RedirectPath, Target};
 use crate::model::values::Fraction;
 use http::StatusCode;
@@ -177,16 +177,25 @@ fn faults_have_their_shares() {
     route: [{destination: {host: reviews, subset: v1}}]
 "#,
     );
-    let delay = FaultDelay { duration: Duration::from_secs(7), fraction: Fraction::millionths(1000) };
-    let abort =
-        FaultAbort { with: AbortWith::Http(StatusCode::INTERNAL_SERVER_ERROR), fraction: Fraction::ONE };
-    assert_eq!(routes(&compiled)[0].fault, Some(Fault { delay: Some(delay), abort: Some(abort) }));
+    let delay =
+        FaultDelay { by: DelayBy::Fixed(Duration::from_secs(7)), fraction: Fraction::millionths(1000) };
+    let abort = FaultAbort {
+        by: AbortBy::Fixed(AbortWith::Http(StatusCode::INTERNAL_SERVER_ERROR)),
+        fraction: Fraction::ONE,
+    };
+    assert_eq!(
+        routes(&compiled)[0].fault,
+        Some(Fault { delay: Some(delay), abort: Some(abort), ..Fault::default() })
+    );
     let without = self::compiled(
         "  - fault: {delay: {fixedDelay: 1s}, abort: {grpcStatus: UNAVAILABLE}}\n    route: [{destination: {host: reviews, subset: v1}}]",
     );
     let fault = routes(&without)[0].fault.clone().unwrap();
     assert_eq!(fault.delay.unwrap().fraction, Fraction::ZERO);
-    assert_eq!(fault.abort, Some(FaultAbort { with: AbortWith::Grpc(14), fraction: Fraction::ZERO }));
+    assert_eq!(
+        fault.abort,
+        Some(FaultAbort { by: AbortBy::Fixed(AbortWith::Grpc(14)), fraction: Fraction::ZERO })
+    );
 }
 
 #[test]

@@ -30,7 +30,10 @@ impl ClusterNumbers<'_> {
         let counts = shared.breaker.snapshot();
         self.add_connections(&mut scope, &counts, &shared.stats);
         add_requests(&mut scope, &counts, &shared.stats);
-        add_breaker(&mut scope, &shared.breaker);
+        add_breaker(&mut scope, "default", &shared.breaker);
+        if self.cluster.config.high_limits.is_some() {
+            add_breaker(&mut scope, "high", &shared.high);
+        }
         if self.cluster.config.outlier.is_some() {
             add_outlier(&mut scope, shared);
         }
@@ -67,14 +70,15 @@ fn add_requests(scope: &mut Scope<'_>, counts: &BreakerCounts, stats: &ClusterSt
     }
 }
 
-fn add_breaker(scope: &mut Scope<'_>, breaker: &Breaker) {
+fn add_breaker(scope: &mut Scope<'_>, priority: &str, breaker: &Breaker) {
     let kinds = [
-        ("circuit_breakers.default.cx_open", Resource::Connection),
-        ("circuit_breakers.default.rq_pending_open", Resource::Pending),
-        ("circuit_breakers.default.rq_open", Resource::Request),
-        ("circuit_breakers.default.rq_retry_open", Resource::Retry),
+        ("cx_open", Resource::Connection),
+        ("rq_pending_open", Resource::Pending),
+        ("rq_open", Resource::Request),
+        ("rq_retry_open", Resource::Retry),
     ];
     for (name, resource) in kinds {
+        let name = &format!("circuit_breakers.{priority}.{name}");
         scope.gauge(name, "1 while the next one would be refused.", breaker.is_open(resource).into());
     }
 }
@@ -99,6 +103,26 @@ fn add_outlier(scope: &mut Scope<'_>, shared: &ClusterShared) {
             "ejections_enforced_consecutive_local_origin_failure",
             "Ejections after failures to connect in a row.",
             counts.ejections_enforced_consecutive_local_origin_failure,
+        ),
+        (
+            "ejections_enforced_success_rate",
+            "Ejections of who succeeded less often than the others.",
+            counts.ejections_enforced_success_rate,
+        ),
+        (
+            "ejections_enforced_local_origin_success_rate",
+            "Ejections of who was reached less often than the others.",
+            counts.ejections_enforced_local_origin_success_rate,
+        ),
+        (
+            "ejections_enforced_failure_percentage",
+            "Ejections of who failed too often.",
+            counts.ejections_enforced_failure_percentage,
+        ),
+        (
+            "ejections_enforced_local_origin_failure_percentage",
+            "Ejections of who was unreachable too often.",
+            counts.ejections_enforced_local_origin_failure_percentage,
         ),
         ("ejections_overflow", "Ejections not made since too many are out.", counts.ejections_overflow),
     ];

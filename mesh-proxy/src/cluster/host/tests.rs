@@ -29,6 +29,7 @@ fn cluster(transport: ClusterTransport, endpoint: Endpoint) -> Arc<ClusterRuntim
         balance: Balance::RoundRobin,
         connect_timeout: Duration::from_secs(5),
         limits: CircuitLimits::default(),
+        high_limits: None,
         outlier: None,
         transport,
         http: UpstreamHttp::default(),

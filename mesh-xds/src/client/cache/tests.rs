@@ -21,6 +21,7 @@ fn cluster(name: &str, discovery: Discovery) -> Cluster {
         balance: Balance::RoundRobin,
         connect_timeout: Duration::from_secs(10),
         limits: CircuitLimits::default(),
+        high_limits: None,
         outlier: None,
         transport: ClusterTransport::Plain,
         http: UpstreamHttp::default(),

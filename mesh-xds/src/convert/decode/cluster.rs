@@ -46,12 +46,14 @@ pub(super) fn cluster(raw: &pb::cluster::Cluster) -> Result<Cluster, ConvertErro
     );
     let connect_timeout = optional(raw.connect_timeout.as_ref()).at("connect_timeout")?;
     let common = raw.common_lb_config.as_ref().map(panic_threshold).transpose().at("common_lb_config")?;
+    let (limits, high_limits) = policy::limits(raw.circuit_breakers.as_ref()).at("circuit_breakers")?;
     Ok(Cluster {
         name: raw.name.as_str().into(),
         discovery: discovery(raw)?,
         balance: balance(raw)?,
         connect_timeout: connect_timeout.unwrap_or(CONNECT_TIMEOUT),
-        limits: policy::limits(raw.circuit_breakers.as_ref()).at("circuit_breakers")?,
+        limits,
+        high_limits,
         outlier: raw.outlier_detection.as_ref().map(policy::outlier).transpose().at("outlier_detection")?,
         transport: transport(raw)?,
         http: http(raw)?,

@@ -7,15 +7,16 @@ use super::{holds, rbac, refuse, route, unpack, value};
 use crate::convert::error::{At, ConvertError, each};
 use crate::convert::{names, pb};
 use mesh_core::model::http::{
-    AbortWith, Codec, Fault, FaultAbort, FaultDelay, ForwardClientCert, HttpFilter, HttpManager,
-    PathNormalization, RouteSource,
+    AbortBy, AbortWith, Codec, DelayBy, Fault, FaultAbort, FaultDelay, FaultRateLimit, ForwardClientCert,
+    HttpFilter, HttpManager, PathNormalization, RateBy, RouteSource,
 };
-use mesh_core::model::values::Fraction;
+use mesh_core::model::values::{Denominator, Fraction};
 use pb::http::http_connection_manager::{
     CodecType, ForwardClientCertDetails, PathWithEscapedSlashesAction, RouteSpecifier,
     ServerHeaderTransformation, StripPortMode, UpgradeConfig,
 };
 use pb::http::http_filter::ConfigType;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -253,33 +254,60 @@ fn refuse_router(router: &pb::router::Router) -> Result<(), ConvertError> {
 
 /// A delay and an abort, of a route or of the filter itself.
 pub(super) fn fault(raw: &pb::fault::HttpFault) -> Result<Fault, ConvertError> {
-    refuse!(raw; upstream_cluster, headers, downstream_nodes, max_active_faults, response_rate_limit);
+    refuse!(raw; upstream_cluster, headers, downstream_nodes);
     Ok(Fault {
         delay: raw.delay.as_ref().map(delay).transpose().at("delay")?,
         abort: raw.abort.as_ref().map(abort).transpose().at("abort")?,
+        response_rate_limit: raw
+            .response_rate_limit
+            .as_ref()
+            .map(rate_limit)
+            .transpose()
+            .at("response_rate_limit")?,
+        max_active: raw.max_active_faults.map(|max| max.value),
     })
 }
 
 fn delay(raw: &pb::common_fault::FaultDelay) -> Result<FaultDelay, ConvertError> {
     use pb::common_fault::fault_delay::FaultDelaySecifier;
-    let duration = match &raw.fault_delay_secifier {
-        Some(FaultDelaySecifier::FixedDelay(d)) => value::duration(d).at("fixed_delay")?,
-        Some(FaultDelaySecifier::HeaderDelay(_)) => return Err(ConvertError::unsupported("header_delay")),
+    let by = match &raw.fault_delay_secifier {
+        Some(FaultDelaySecifier::FixedDelay(d)) => DelayBy::Fixed(value::duration(d).at("fixed_delay")?),
+        Some(FaultDelaySecifier::HeaderDelay(_)) => DelayBy::Header(unit(raw.percentage.as_ref())?),
         None => return Err(ConvertError::missing("fixed_delay")),
     };
-    Ok(FaultDelay { duration, fraction: share(raw.percentage.as_ref())? })
+    Ok(FaultDelay { by, fraction: share(raw.percentage.as_ref())? })
 }
 
 fn abort(raw: &pb::fault::FaultAbort) -> Result<FaultAbort, ConvertError> {
     use pb::fault::fault_abort::ErrorType;
     refuse!(raw; response_body);
-    let with = match &raw.error_type {
-        Some(ErrorType::HttpStatus(status)) => AbortWith::Http(value::status(*status).at("http_status")?),
-        Some(ErrorType::GrpcStatus(status)) => AbortWith::Grpc(*status),
-        Some(ErrorType::HeaderAbort(_)) => return Err(ConvertError::unsupported("header_abort")),
+    let by = match &raw.error_type {
+        Some(ErrorType::HttpStatus(status)) => {
+            AbortBy::Fixed(AbortWith::Http(value::status(*status).at("http_status")?))
+        }
+        Some(ErrorType::GrpcStatus(status)) => AbortBy::Fixed(AbortWith::Grpc(*status)),
+        Some(ErrorType::HeaderAbort(_)) => AbortBy::Header(unit(raw.percentage.as_ref())?),
         None => return Err(ConvertError::missing("error_type")),
     };
-    Ok(FaultAbort { with, fraction: share(raw.percentage.as_ref())? })
+    Ok(FaultAbort { by, fraction: share(raw.percentage.as_ref())? })
+}
+
+fn rate_limit(raw: &pb::common_fault::FaultRateLimit) -> Result<FaultRateLimit, ConvertError> {
+    use pb::common_fault::fault_rate_limit::LimitType;
+    let by = match &raw.limit_type {
+        Some(LimitType::FixedLimit(limit)) => {
+            let zero = || ConvertError::new("zero would let nothing pass").within("limit_kbps");
+            RateBy::Fixed(NonZeroU64::new(limit.limit_kbps).ok_or_else(zero).at("fixed_limit")?)
+        }
+        Some(LimitType::HeaderLimit(_)) => RateBy::Header(unit(raw.percentage.as_ref())?),
+        None => return Err(ConvertError::missing("limit_type")),
+    };
+    Ok(FaultRateLimit { by, fraction: share(raw.percentage.as_ref())? })
+}
+
+/// What a header's percentage counts: what the configured one does.
+fn unit(percentage: Option<&pb::values::FractionalPercent>) -> Result<Denominator, ConvertError> {
+    percentage.map_or(Ok(Denominator::Hundred), value::denominator).at("percentage")
 }
 
 /// Without a percentage no request is meant.

@@ -6,7 +6,7 @@ use crate::convert::pb;
 use http::{HeaderName, StatusCode};
 use ipnet::IpNet;
 use mesh_core::addr::Address;
-use mesh_core::model::values::Fraction;
+use mesh_core::model::values::{Denominator, Fraction};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -55,13 +55,17 @@ pub(super) fn header_name(name: &str) -> Result<HeaderName, ConvertError> {
 }
 
 pub(super) fn fraction(f: &pb::values::FractionalPercent) -> Result<Fraction, ConvertError> {
+    Ok(denominator(f)?.fraction(f.numerator))
+}
+
+/// What a fraction counts.
+pub(super) fn denominator(f: &pb::values::FractionalPercent) -> Result<Denominator, ConvertError> {
     use pb::values::fractional_percent::DenominatorType;
-    let unit = match enumeration::<DenominatorType>(f.denominator).at("denominator")? {
-        DenominatorType::Hundred => 10_000,
-        DenominatorType::TenThousand => 100,
-        DenominatorType::Million => 1,
-    };
-    Ok(Fraction::millionths(f.numerator.saturating_mul(unit)))
+    Ok(match enumeration::<DenominatorType>(f.denominator).at("denominator")? {
+        DenominatorType::Hundred => Denominator::Hundred,
+        DenominatorType::TenThousand => Denominator::TenThousand,
+        DenominatorType::Million => Denominator::Million,
+    })
 }
 
 /// A fraction that may be changed while Envoy runs, which we take at its default.

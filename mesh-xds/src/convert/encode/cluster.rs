@@ -1,12 +1,13 @@
 //! Clusters.
 
-use super::value::{duration, percent, uint};
+use super::value::{boolean, duration, percent, uint};
 use super::{endpoint, metadata, pack, tls, value};
 use crate::convert::{names, pb};
 use mesh_core::model::cluster::{
     Balance, CircuitLimits, Cluster, ClusterTransport, Discovery, DnsTarget, OutlierDetection, RetryBudget,
     TcpKeepalive, UpstreamHttp, UpstreamProtocol,
 };
+use mesh_core::model::values::{Denominator, Fraction};
 use pb::cluster::cluster::{
     ClusterDiscoveryType, CommonLbConfig, DiscoveryType, DnsLookupFamily, EdsClusterConfig, LbConfig,
     LbPolicy, LeastRequestLbConfig, MaglevLbConfig, RingHashLbConfig, TransportSocketMatch,
@@ -20,7 +21,7 @@ pub(super) fn cluster(cluster: &Cluster) -> pb::cluster::Cluster {
         connect_timeout: Some(duration(cluster.connect_timeout)),
         lb_policy: lb_policy.into(),
         lb_config,
-        circuit_breakers: Some(circuit_breakers(&cluster.limits)),
+        circuit_breakers: Some(circuit_breakers(&cluster.limits, cluster.high_limits.as_ref())),
         typed_extension_protocol_options: http_options(&cluster.http)
             .map(|options| (names::HTTP_PROTOCOL_OPTIONS.to_owned(), options))
             .into_iter()
@@ -125,48 +126,80 @@ fn balance(balance: Balance) -> (LbPolicy, Option<LbConfig>) {
     }
 }
 
-fn circuit_breakers(limits: &CircuitLimits) -> pb::cluster::CircuitBreakers {
+fn circuit_breakers(default: &CircuitLimits, high: Option<&CircuitLimits>) -> pb::cluster::CircuitBreakers {
+    use pb::core::RoutingPriority;
+    let default = threshold(RoutingPriority::Default, default);
+    let high = high.map(|limits| threshold(RoutingPriority::High, limits));
+    pb::cluster::CircuitBreakers {
+        thresholds: std::iter::once(default).chain(high).collect(),
+        per_host_thresholds: vec![],
+    }
+}
+
+fn threshold(
+    priority: pb::core::RoutingPriority,
+    limits: &CircuitLimits,
+) -> pb::cluster::circuit_breakers::Thresholds {
     use pb::cluster::circuit_breakers::{Thresholds, thresholds};
     let budget = |budget: &RetryBudget| thresholds::RetryBudget {
         budget_percent: Some(percent(budget.percent)),
         min_retry_concurrency: Some(uint(budget.min_concurrency)),
         budget_interval: None,
     };
-    pb::cluster::CircuitBreakers {
-        thresholds: vec![Thresholds {
-            priority: pb::core::RoutingPriority::Default.into(),
-            max_connections: Some(uint(limits.max_connections)),
-            max_pending_requests: Some(uint(limits.max_pending_requests)),
-            max_requests: Some(uint(limits.max_requests)),
-            max_retries: Some(uint(limits.max_retries)),
-            retry_budget: limits.retry_budget.as_ref().map(budget),
-            // Operators watch how near a cluster is to its limits, as in Istio.
-            track_remaining: true,
-            ..Default::default()
-        }],
-        per_host_thresholds: vec![],
+    Thresholds {
+        priority: priority.into(),
+        max_connections: Some(uint(limits.max_connections)),
+        max_pending_requests: Some(uint(limits.max_pending_requests)),
+        max_requests: Some(uint(limits.max_requests)),
+        max_retries: Some(uint(limits.max_retries)),
+        retry_budget: limits.retry_budget.as_ref().map(budget),
+        // Operators watch how near a cluster is to its limits, as in Istio.
+        track_remaining: true,
+        ..Default::default()
     }
 }
 
 fn outlier(outlier: &OutlierDetection) -> pb::cluster::OutlierDetection {
+    let whole = |f: Fraction| f.as_millionths() / Denominator::Hundred.as_millionths();
+    let share = |f: Fraction| Some(uint(whole(f)));
+    // What is Envoy's default needs no word.
+    let unless = |default: u32, n: u32| (n != default).then(|| uint(n));
     // "Never" is said twice, since Envoy takes a threshold of zero for one.
-    let enforced = |n: u32| Some(uint(if n > 0 { 100 } else { 0 }));
+    let of_row = |n: u32, enforcing: Fraction| if n > 0 { share(enforcing) } else { Some(uint(0)) };
     let local = outlier.consecutive_local_origin_failures;
+    let rate = &outlier.success_rate;
+    let failures = &outlier.failure_percentage;
     pb::cluster::OutlierDetection {
         consecutive_5xx: Some(uint(outlier.consecutive_5xx)),
-        enforcing_consecutive_5xx: enforced(outlier.consecutive_5xx),
+        enforcing_consecutive_5xx: of_row(outlier.consecutive_5xx, outlier.enforcing_consecutive_5xx),
         consecutive_gateway_failure: Some(uint(outlier.consecutive_gateway_errors)),
-        enforcing_consecutive_gateway_failure: enforced(outlier.consecutive_gateway_errors),
+        enforcing_consecutive_gateway_failure: of_row(
+            outlier.consecutive_gateway_errors,
+            outlier.enforcing_consecutive_gateway_errors,
+        ),
         split_external_local_origin_errors: local.is_some(),
         consecutive_local_origin_failure: local.map(uint),
-        enforcing_consecutive_local_origin_failure: local.and_then(enforced),
+        enforcing_consecutive_local_origin_failure: local
+            .and_then(|n| of_row(n, outlier.enforcing_consecutive_local_origin_failures)),
         interval: Some(duration(outlier.interval)),
         base_ejection_time: Some(duration(outlier.base_ejection_time)),
         max_ejection_time: Some(duration(outlier.max_ejection_time)),
-        max_ejection_percent: Some(uint(outlier.max_ejection_percent.as_millionths() / 10_000)),
-        // Envoy's default would eject by statistics, which nobody asked for.
-        enforcing_success_rate: Some(uint(0)),
-        enforcing_local_origin_success_rate: Some(uint(0)),
+        max_ejection_time_jitter: Some(outlier.max_ejection_time_jitter)
+            .filter(|jitter| !jitter.is_zero())
+            .map(duration),
+        max_ejection_percent: share(outlier.max_ejection_percent),
+        always_eject_one_host: outlier.always_eject_one_host.then(|| boolean(true)),
+        // Said also where it is zero: Envoy's default would eject by statistics, which nobody asked for.
+        enforcing_success_rate: share(rate.enforcing),
+        enforcing_local_origin_success_rate: share(rate.enforcing_local_origin),
+        success_rate_minimum_hosts: unless(5, rate.minimum_hosts),
+        success_rate_request_volume: unless(100, rate.request_volume),
+        success_rate_stdev_factor: unless(1900, rate.stdev_factor),
+        enforcing_failure_percentage: unless(0, whole(failures.enforcing)),
+        enforcing_failure_percentage_local_origin: unless(0, whole(failures.enforcing_local_origin)),
+        failure_percentage_threshold: unless(85, whole(failures.threshold)),
+        failure_percentage_minimum_hosts: unless(5, failures.minimum_hosts),
+        failure_percentage_request_volume: unless(50, failures.request_volume),
         ..Default::default()
     }
 }

@@ -1,13 +1,14 @@
 //! The HTTP connection manager and its filters.
 
 use super::access_log::access_log;
-use super::value::{boolean, duration, fraction, or_zero};
+use super::value::{boolean, duration, fraction_in, or_zero, uint};
 use super::{pack, rbac, route, value};
 use crate::convert::{names, pb};
 use mesh_core::model::http::{
-    AbortWith, Codec, Fault, FaultAbort, FaultDelay, ForwardClientCert, HttpFilter, HttpManager,
-    PathNormalization, RouteSource,
+    AbortBy, AbortWith, Codec, DelayBy, Fault, FaultAbort, FaultDelay, FaultRateLimit, ForwardClientCert,
+    HttpFilter, HttpManager, PathNormalization, RateBy, RouteSource,
 };
+use mesh_core::model::values::Denominator;
 use pb::http::http_connection_manager::{
     CodecType, ForwardClientCertDetails, PathWithEscapedSlashesAction, RouteSpecifier,
     ServerHeaderTransformation, SetCurrentClientCertDetails, UpgradeConfig,
@@ -135,27 +136,50 @@ pub(super) fn fault(fault: &Fault) -> pb::Any {
     pack(&pb::fault::HttpFault {
         delay: fault.delay.as_ref().map(delay),
         abort: fault.abort.as_ref().map(abort),
+        response_rate_limit: fault.response_rate_limit.as_ref().map(rate_limit),
+        max_active_faults: fault.max_active.map(uint),
         ..Default::default()
     })
 }
 
 fn delay(delay: &FaultDelay) -> pb::common_fault::FaultDelay {
+    use pb::common_fault::fault_delay::{FaultDelaySecifier, HeaderDelay};
+    let (unit, by) = match delay.by {
+        DelayBy::Fixed(time) => (Denominator::Million, FaultDelaySecifier::FixedDelay(duration(time))),
+        DelayBy::Header(unit) => (unit, FaultDelaySecifier::HeaderDelay(HeaderDelay {})),
+    };
     pb::common_fault::FaultDelay {
-        percentage: Some(fraction(delay.fraction)),
-        fault_delay_secifier: Some(pb::common_fault::fault_delay::FaultDelaySecifier::FixedDelay(duration(
-            delay.duration,
-        ))),
+        percentage: Some(fraction_in(delay.fraction, unit)),
+        fault_delay_secifier: Some(by),
     }
 }
 
 fn abort(abort: &FaultAbort) -> pb::fault::FaultAbort {
-    use pb::fault::fault_abort::ErrorType;
+    use pb::fault::fault_abort::{ErrorType, HeaderAbort};
+    let (unit, by) = match abort.by {
+        AbortBy::Fixed(AbortWith::Http(status)) => {
+            (Denominator::Million, ErrorType::HttpStatus(status.as_u16().into()))
+        }
+        AbortBy::Fixed(AbortWith::Grpc(status)) => (Denominator::Million, ErrorType::GrpcStatus(status)),
+        AbortBy::Header(unit) => (unit, ErrorType::HeaderAbort(HeaderAbort {})),
+    };
     pb::fault::FaultAbort {
-        percentage: Some(fraction(abort.fraction)),
-        error_type: Some(match abort.with {
-            AbortWith::Http(status) => ErrorType::HttpStatus(status.as_u16().into()),
-            AbortWith::Grpc(status) => ErrorType::GrpcStatus(status),
-        }),
+        percentage: Some(fraction_in(abort.fraction, unit)),
+        error_type: Some(by),
         ..Default::default()
+    }
+}
+
+fn rate_limit(limit: &FaultRateLimit) -> pb::common_fault::FaultRateLimit {
+    use pb::common_fault::fault_rate_limit::{FixedLimit, HeaderLimit, LimitType};
+    let (unit, by) = match limit.by {
+        RateBy::Fixed(kbps) => {
+            (Denominator::Million, LimitType::FixedLimit(FixedLimit { limit_kbps: kbps.get() }))
+        }
+        RateBy::Header(unit) => (unit, LimitType::HeaderLimit(HeaderLimit {})),
+    };
+    pb::common_fault::FaultRateLimit {
+        percentage: Some(fraction_in(limit.fraction, unit)),
+        limit_type: Some(by),
     }
 }

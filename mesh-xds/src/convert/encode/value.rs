@@ -3,7 +3,7 @@
 use crate::convert::pb;
 use ipnet::IpNet;
 use mesh_core::addr::Address;
-use mesh_core::model::values::Fraction;
+use mesh_core::model::values::{Denominator, Fraction};
 use std::time::Duration;
 
 /// The longest duration that protobuf's JSON form admits: ten thousand years.
@@ -32,9 +32,20 @@ pub(super) fn boolean(value: bool) -> pb::BoolValue {
 }
 
 pub(super) fn fraction(f: Fraction) -> pb::values::FractionalPercent {
+    fraction_in(f, Denominator::Million)
+}
+
+/// A fraction in a unit; what is finer is cut off.
+pub(super) fn fraction_in(f: Fraction, unit: Denominator) -> pb::values::FractionalPercent {
+    use pb::values::fractional_percent::DenominatorType;
+    let denominator = match unit {
+        Denominator::Hundred => DenominatorType::Hundred,
+        Denominator::TenThousand => DenominatorType::TenThousand,
+        Denominator::Million => DenominatorType::Million,
+    };
     pb::values::FractionalPercent {
-        numerator: f.as_millionths(),
-        denominator: pb::values::fractional_percent::DenominatorType::Million.into(),
+        numerator: f.as_millionths() / unit.as_millionths(),
+        denominator: denominator.into(),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use super::strategies;
 use crate::convert::{ConvertError, decode, encode, pb};
-use mesh_core::model::cluster::{Balance, CircuitLimits, Discovery, OutlierDetection, UpstreamHttp};
+use mesh_core::model::cluster::{
+    Balance, CircuitLimits, Discovery, OutlierDetection, SuccessRate, UpstreamHttp,
+};
 use mesh_core::model::matcher::{HeaderKey, HeaderMatch, StringMatch};
 use mesh_core::model::rbac::{Permission, Principal, Rbac, RbacAction, RbacPolicy};
 use mesh_core::model::route::{Action, Forward, Route, RouteMatch, VirtualHost};
@@ -119,6 +121,7 @@ fn cluster() -> pb::cluster::Cluster {
         balance: Balance::RoundRobin,
         connect_timeout: std::time::Duration::from_secs(10),
         limits: CircuitLimits::default(),
+        high_limits: None,
         outlier: Some(OutlierDetection::default()),
         transport: mesh_core::model::cluster::ClusterTransport::Plain,
         http: UpstreamHttp::default(),
@@ -141,9 +144,9 @@ fn a_cluster_that_we_cannot_take_is_refused_by_its_path() {
     assert_eq!(
         refused(|c| {
             let outlier = c.outlier_detection.as_mut().unwrap();
-            outlier.enforcing_consecutive_5xx = Some(pb::UInt32Value { value: 50 });
+            outlier.enforcing_consecutive_5xx = Some(pb::UInt32Value { value: 101 });
         }),
-        "outlier_detection.enforcing_consecutive_5xx: 50: only 0 and 100 are supported"
+        "outlier_detection.enforcing_consecutive_5xx: 101 is not a percentage"
     );
     assert_eq!(
         refused(|c| c.eds_cluster_config.as_mut().unwrap().eds_config = None),
@@ -168,7 +171,19 @@ fn what_is_absent_is_what_envoy_takes_it_for() {
     assert_eq!(cluster.connect_timeout, std::time::Duration::from_secs(5));
     assert_eq!((cluster.limits.max_requests, cluster.limits.max_retries), (1024, 3));
     assert_eq!(cluster.panic_threshold, Fraction::millionths(500_000));
-    assert_eq!(cluster.outlier, Some(OutlierDetection::default()));
+    let rates = SuccessRate::default();
+    let envoys = OutlierDetection {
+        consecutive_gateway_errors: 5,
+        enforcing_consecutive_gateway_errors: Fraction::ZERO,
+        success_rate: SuccessRate {
+            enforcing: Fraction::ONE,
+            enforcing_local_origin: Fraction::ONE,
+            ..rates
+        },
+        always_eject_one_host: false,
+        ..OutlierDetection::default()
+    };
+    assert_eq!(cluster.outlier, Some(envoys));
     let mut table = table();
     let Some(pb::route::route::Action::Route(forward)) = &mut table.virtual_hosts[0].routes[0].action else {
         panic!("a forward");

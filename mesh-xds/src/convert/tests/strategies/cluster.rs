@@ -2,11 +2,11 @@
 
 use super::{address, duration, fraction, name, number, origin, upstream_tls};
 use mesh_core::model::cluster::{
-    Balance, CircuitLimits, ClusterTransport, Discovery, DnsTarget, OutlierDetection, RetryBudget,
-    ServiceRef, TcpKeepalive, UpstreamHttp, UpstreamProtocol,
+    Balance, CircuitLimits, ClusterTransport, Discovery, DnsTarget, FailurePercentage, OutlierDetection,
+    RetryBudget, ServiceRef, SuccessRate, TcpKeepalive, UpstreamHttp, UpstreamProtocol,
 };
 use mesh_core::model::endpoint::{Endpoint, Health, Locality, TlsMode, WorkloadRef};
-use mesh_core::model::values::Fraction;
+use mesh_core::model::values::{Denominator, Fraction};
 use mesh_core::model::{Cluster, Endpoints, Name};
 use proptest::collection::vec;
 use proptest::option;
@@ -90,16 +90,46 @@ fn limits() -> BoxedStrategy<CircuitLimits> {
 }
 
 fn outlier() -> BoxedStrategy<OutlierDetection> {
-    ([number(), number()], option::of(number()), duration(), duration(), duration(), 0..=100u32)
-        .prop_map(|([consecutive_5xx, consecutive_gateway_errors], local, interval, base, more, percent)| {
+    let percent = || (0..=100u32).prop_map(|n| Denominator::Hundred.fraction(n));
+    // A row that is never complete has no share of its cases.
+    let row = || (number(), percent()).prop_map(|(n, share)| (n, if n > 0 { share } else { Fraction::ONE }));
+    let rows = (row(), row(), option::of(row()));
+    let rates = (
+        [percent(), percent(), percent(), percent(), percent()],
+        [number(), number(), number(), number(), number()],
+    );
+    let times = (duration(), duration(), duration(), option::of(duration()));
+    (rows, rates, times, percent(), any::<bool>())
+        .prop_map(|(rows, (shares, counts), (interval, base, more, jitter), percent, one)| {
+            let (any, gateway, local) = rows;
+            let [success, success_local, failure, failure_local, threshold] = shares;
             OutlierDetection {
-                consecutive_5xx,
-                consecutive_gateway_errors,
-                consecutive_local_origin_failures: local,
+                consecutive_5xx: any.0,
+                enforcing_consecutive_5xx: any.1,
+                consecutive_gateway_errors: gateway.0,
+                enforcing_consecutive_gateway_errors: gateway.1,
+                consecutive_local_origin_failures: local.map(|l| l.0),
+                enforcing_consecutive_local_origin_failures: local.map_or(Fraction::ONE, |l| l.1),
+                success_rate: SuccessRate {
+                    enforcing: success,
+                    enforcing_local_origin: success_local,
+                    minimum_hosts: counts[0],
+                    request_volume: counts[1],
+                    stdev_factor: counts[2],
+                },
+                failure_percentage: FailurePercentage {
+                    enforcing: failure,
+                    enforcing_local_origin: failure_local,
+                    threshold,
+                    minimum_hosts: counts[3],
+                    request_volume: counts[4],
+                },
                 interval,
                 base_ejection_time: base,
                 max_ejection_time: base + more,
-                max_ejection_percent: Fraction::millionths(percent * 10_000),
+                max_ejection_time_jitter: jitter.unwrap_or_default(),
+                max_ejection_percent: percent,
+                always_eject_one_host: one,
             }
         })
         .boxed()
@@ -136,16 +166,17 @@ fn keepalive() -> BoxedStrategy<TcpKeepalive> {
 pub(crate) fn cluster() -> BoxedStrategy<Cluster> {
     let service =
         [name(), name(), name()].prop_map(|[host, name, namespace]| ServiceRef { host, name, namespace });
-    let policy = (limits(), option::of(outlier()), fraction(), option::of(keepalive()));
+    let policy = (limits(), option::of(limits()), option::of(outlier()), fraction(), option::of(keepalive()));
     (name(), discovery(), balance(), duration(), policy, transport(), http(), vec(service, 0..3), origin())
         .prop_map(|(name, discovery, balance, connect_timeout, policy, transport, http, services, origin)| {
-            let (limits, outlier, panic_threshold, keepalive) = policy;
+            let (limits, high_limits, outlier, panic_threshold, keepalive) = policy;
             Cluster {
                 name,
                 discovery,
                 balance,
                 connect_timeout,
                 limits,
+                high_limits,
                 outlier,
                 transport,
                 http,

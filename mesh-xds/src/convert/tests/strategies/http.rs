@@ -5,23 +5,53 @@ use super::route::route_table;
 use super::{access_logs, duration, fraction, name, number, text, texts};
 use ::http::StatusCode;
 use mesh_core::model::http::{
-    AbortWith, Codec, Fault, FaultAbort, FaultDelay, ForwardClientCert, HttpFilter, HttpManager,
-    PathNormalization, RouteSource,
+    AbortBy, AbortWith, Codec, DelayBy, Fault, FaultAbort, FaultDelay, FaultRateLimit, ForwardClientCert,
+    HttpFilter, HttpManager, PathNormalization, RateBy, RouteSource,
 };
+use mesh_core::model::values::{Denominator, Fraction};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 pub(super) fn fault() -> BoxedStrategy<Fault> {
-    let delay = (duration(), fraction()).prop_map(|(duration, fraction)| FaultDelay { duration, fraction });
+    let delay = by(duration()).prop_map(|(fraction, by)| FaultDelay {
+        fraction,
+        by: by.map_or_else(DelayBy::Header, DelayBy::Fixed),
+    });
     let with = prop_oneof![
         (200..600u16).prop_map(|status| AbortWith::Http(StatusCode::from_u16(status).unwrap())),
         (0..17u32).prop_map(AbortWith::Grpc),
     ];
-    let abort = (with, fraction()).prop_map(|(with, fraction)| FaultAbort { with, fraction });
-    (option::of(delay), option::of(abort)).prop_map(|(delay, abort)| Fault { delay, abort }).boxed()
+    let abort = by(with.boxed()).prop_map(|(fraction, by)| FaultAbort {
+        fraction,
+        by: by.map_or_else(AbortBy::Header, AbortBy::Fixed),
+    });
+    let limit =
+        by((1..u64::MAX).prop_filter_map("not zero", NonZeroU64::new).boxed()).prop_map(|(fraction, by)| {
+            FaultRateLimit { fraction, by: by.map_or_else(RateBy::Header, RateBy::Fixed) }
+        });
+    (option::of(delay), option::of(abort), option::of(limit), option::of(number()))
+        .prop_map(|(delay, abort, response_rate_limit, max_active)| Fault {
+            delay,
+            abort,
+            response_rate_limit,
+            max_active,
+        })
+        .boxed()
+}
+
+/// A share of any size with a fixed value, or whole units of one that headers lower.
+fn by<T: std::fmt::Debug + 'static>(
+    value: BoxedStrategy<T>,
+) -> impl Strategy<Value = (Fraction, Result<T, Denominator>)> {
+    let unit = select(vec![Denominator::Hundred, Denominator::TenThousand, Denominator::Million]);
+    prop_oneof![
+        (fraction(), value).prop_map(|(fraction, value)| (fraction, Ok(value))),
+        (0..=100u32, unit).prop_map(|(n, unit)| (unit.fraction(n), Err(unit))),
+    ]
 }
 
 fn filter() -> BoxedStrategy<HttpFilter> {
