@@ -40,8 +40,7 @@ fn mesh(acts: Vec<Act>, deny: bool) -> Mesh {
         ..CircuitLimits::default()
     });
     let budget = breaker.retry_budget();
-    let fault =
-        FaultLayer::none().delay(secs(1), Fraction::percent(50.0).unwrap()).random(Random::seeded(1));
+    let fault = FaultLayer::none().delay(secs(1), Fraction::percent(50.0).unwrap()).random(Random::seeded(1));
     let policy = RetryPolicy {
         on: [RetryCondition::FiveXx].into_iter().collect(),
         retries: 3,

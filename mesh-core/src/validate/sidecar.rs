@@ -255,7 +255,11 @@ fn host_of(namespace: &str, host: &str, path: &str, report: &mut Report<'_>) {
     let is_none = namespace == "~";
     if !matches!(of, "*" | ".") && !is_none && !is_label(of) {
         let message = format!("{namespace:?} is not a namespace");
-        report.refuse(path, message, "write `.`, `*`, `~`, a namespace or `~` and a namespace before the slash");
+        report.refuse(
+            path,
+            message,
+            "write `.`, `*`, `~`, a namespace or `~` and a namespace before the slash",
+        );
     }
     if let Some(error) = wildcard_error(host) {
         let help = "write a full name such as reviews.default.svc.cluster.local, *.example.com or *";

@@ -93,7 +93,8 @@ async fn faults_are_injected_as_the_route_says() {
         fault: Some(fault),
         ..route(prefix, to("c"))
     };
-    let abort = FaultAbort { by: AbortBy::Fixed(AbortWith::Http(StatusCode::IM_A_TEAPOT)), fraction: Fraction::ONE };
+    let abort =
+        FaultAbort { by: AbortBy::Fixed(AbortWith::Http(StatusCode::IM_A_TEAPOT)), fraction: Fraction::ONE };
     let delay = FaultDelay { by: DelayBy::Fixed(Duration::from_millis(120)), fraction: Fraction::ONE };
     let routes = vec![
         with("/abort", Fault { abort: Some(abort), ..Fault::default() }),

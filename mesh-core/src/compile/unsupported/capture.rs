@@ -150,12 +150,7 @@ fn of_served(r: &Resource<Sidecar>, inbound: &[Inbound], report: &mut Report) {
 }
 
 /// About a workload, and others of its namespace that are like it.
-fn without_sidecar(
-    world: &World,
-    workload: &Workload,
-    inbound: &[Inbound],
-    others: &[&Workload],
-) -> Finding {
+fn without_sidecar(world: &World, workload: &Workload, inbound: &[Inbound], others: &[&Workload]) -> Finding {
     let names: Vec<&str> = others.iter().take(3).map(|w| &*w.name).collect();
     let too = match (names.as_slice(), others.len().saturating_sub(names.len())) {
         ([], _) => String::new(),
