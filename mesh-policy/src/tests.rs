@@ -14,7 +14,7 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use mesh_core::model::cluster::{self, CircuitLimits, OutlierDetection};
 use mesh_core::model::http::{Fault, FaultDelay};
-use mesh_core::model::rbac::{Rbac, RbacAction};
+use mesh_core::model::rbac::{EnforcementMode, Rbac, RbacAction};
 use mesh_core::model::route::{RetryCondition, RetryPolicy};
 use mesh_core::model::values::Fraction;
 use proptest::prelude::*;
@@ -48,7 +48,12 @@ fn mesh(acts: Vec<Act>, deny: bool) -> Mesh {
         retries: 3,
         ..RetryPolicy::default()
     };
-    let rbac = Rbac { stat_prefix: "".into(), action: RbacAction::Allow, policies: vec![] };
+    let rbac = Rbac {
+        stat_prefix: "".into(),
+        mode: EnforcementMode::Enforced,
+        action: RbacAction::Allow,
+        policies: vec![],
+    };
     let filters = if deny { vec![Arc::new(rbac)] } else { vec![] };
     let host = Detector::new(OutlierDetection::default(), Instant::now()).host();
     let script = Script::new(acts);
