@@ -15,12 +15,15 @@ pub mod grpc;
     feature = "retry",
     feature = "fault",
     feature = "outlier",
-    feature = "authz"
+    feature = "authz",
+    feature = "jwt"
 ))]
 mod metrics;
 pub mod random;
 pub mod rejection;
 pub mod spec;
+#[cfg(any(feature = "authz", feature = "jwt"))]
+mod token;
 
 #[cfg(feature = "authz")]
 pub mod authz;
@@ -28,6 +31,8 @@ pub mod authz;
 pub mod breaker;
 #[cfg(feature = "fault")]
 pub mod fault;
+#[cfg(feature = "jwt")]
+pub mod jwt;
 #[cfg(feature = "outlier")]
 pub mod outlier;
 #[cfg(feature = "rescue")]
