@@ -18,7 +18,7 @@ pub struct CustomDenied {
 #[derive(Debug)]
 pub(super) enum Reason {
     /// It said no, and what to answer.
-    Refused { status: StatusCode, headers: HeaderMap, body: String },
+    Refused { status: StatusCode, headers: Box<HeaderMap>, body: String },
     /// It did not answer.
     Failed { status: StatusCode, source: BoxError },
     /// Nobody can say whether this rule matches.
@@ -92,7 +92,7 @@ impl Reject for CustomDenied {
         match &self.reason {
             Reason::Refused { headers, .. } => {
                 // How the reply is framed is not the authorizer's to say.
-                let mut headers = headers.clone();
+                let mut headers = HeaderMap::clone(headers);
                 headers.remove(http::header::CONTENT_LENGTH);
                 headers.remove(http::header::TRANSFER_ENCODING);
                 headers

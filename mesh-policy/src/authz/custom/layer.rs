@@ -86,7 +86,7 @@ impl CustomAuthzLayer {
                 Ok(())
             }
             Ok(CheckResponse::Denied { status, headers, body }) => {
-                Err(self.denied(Reason::Refused { status, headers, body }))
+                Err(self.denied(Reason::Refused { status, headers: Box::new(headers), body }))
             }
             Err(_) if self.fail_open => Ok(()),
             Err(source) => Err(self.denied(Reason::Failed { status: self.status_on_error, source })),
