@@ -24,7 +24,7 @@ mod inbound;
 mod manager;
 mod names;
 mod outbound;
-mod rbac;
+pub mod rbac;
 mod report;
 mod routes;
 mod scope;

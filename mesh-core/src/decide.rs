@@ -4,9 +4,11 @@
 //! traffic. None of them reads a clock or rolls a die: randomness comes in as an argument.
 
 pub mod authorize;
+pub mod claims;
 pub mod path;
 pub mod route;
 
-pub use authorize::{Decision, RequestFacts, authorize};
+pub use authorize::{Authorizer, Decision, RequestFacts, Verdict, authorize};
+pub use claims::{Claims, Token};
 pub use path::normalize;
 pub use route::{Routed, Router};

@@ -16,7 +16,8 @@ pub mod grpc;
     feature = "fault",
     feature = "breaker",
     feature = "outlier",
-    feature = "authz"
+    feature = "authz",
+    feature = "jwt"
 ))]
 mod metrics;
 pub mod random;
@@ -24,6 +25,8 @@ pub mod rejection;
 pub mod spec;
 #[cfg(any(feature = "retry", feature = "breaker", feature = "fault", feature = "outlier"))]
 mod sync;
+#[cfg(any(feature = "authz", feature = "jwt"))]
+mod token;
 
 #[cfg(feature = "authz")]
 pub mod authz;
@@ -31,6 +34,8 @@ pub mod authz;
 pub mod breaker;
 #[cfg(feature = "fault")]
 pub mod fault;
+#[cfg(feature = "jwt")]
+pub mod jwt;
 #[cfg(feature = "outlier")]
 pub mod outlier;
 #[cfg(feature = "rescue")]

@@ -28,6 +28,11 @@ pub trait Reject: Error {
     fn overloaded(&self) -> bool {
         false
     }
+
+    /// Headers that the reply has beside these, such as `www-authenticate`.
+    fn headers(&self) -> HeaderMap {
+        HeaderMap::new()
+    }
 }
 
 /// The first cause of type `E` in an error's chain, the error itself included.
@@ -83,6 +88,8 @@ pub struct Rejection {
     pub body: Cow<'static, str>,
     /// Whether to say `x-envoy-overloaded: true`.
     pub overloaded: bool,
+    /// Further headers.
+    pub headers: HeaderMap,
 }
 
 impl Rejection {
@@ -101,6 +108,7 @@ impl Rejection {
             details: reject.details(),
             body: reject.body(),
             overloaded: reject.overloaded(),
+            headers: reject.headers(),
         }
     }
 
@@ -113,6 +121,7 @@ impl Rejection {
             details: "internal_error".into(),
             body: "".into(),
             overloaded: false,
+            headers: HeaderMap::new(),
         }
     }
 
@@ -120,7 +129,7 @@ impl Rejection {
     ///
     /// The flags are in its extensions.
     pub fn into_response<B: From<String>>(self, grpc: bool) -> Response<B> {
-        let mut headers = HeaderMap::with_capacity(4);
+        let mut headers = self.headers;
         let (status, body) = if grpc {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
             headers.insert(crate::grpc::STATUS, HeaderValue::from(self.grpc_status));
@@ -129,7 +138,7 @@ impl Rejection {
             }
             (StatusCode::OK, String::new())
         } else {
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+            headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("text/plain"));
             (self.status, self.body.into_owned())
         };
         if self.overloaded {
@@ -176,6 +185,14 @@ fn own<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a dyn Reject> {
     }
     #[cfg(feature = "authz")]
     if let Some(e) = error.downcast_ref::<crate::authz::Denied>() {
+        return Some(e);
+    }
+    #[cfg(feature = "authz")]
+    if let Some(e) = error.downcast_ref::<crate::authz::CustomDenied>() {
+        return Some(e);
+    }
+    #[cfg(feature = "jwt")]
+    if let Some(e) = error.downcast_ref::<crate::jwt::JwtError>() {
         return Some(e);
     }
     let _ = error;

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use mesh_core::model::cluster::{self, CircuitLimits, OutlierDetection};
-use mesh_core::model::rbac::{Rbac, RbacAction};
+use mesh_core::model::rbac::{EnforcementMode, Rbac, RbacAction};
 use mesh_core::model::route::{RetryCondition, RetryPolicy};
 use mesh_core::model::values::Fraction;
 use proptest::prelude::*;
@@ -46,7 +46,12 @@ fn mesh(acts: Vec<Act>, deny: bool) -> Mesh {
         retries: 3,
         ..RetryPolicy::default()
     };
-    let rbac = Rbac { stat_prefix: "".into(), action: RbacAction::Allow, policies: vec![] };
+    let rbac = Rbac {
+        stat_prefix: "".into(),
+        mode: EnforcementMode::Enforced,
+        action: RbacAction::Allow,
+        policies: vec![],
+    };
     let filters = if deny { vec![Arc::new(rbac)] } else { vec![] };
     let host = Detector::new(OutlierDetection::default(), Instant::now()).host("10.0.0.1:80");
     let script = Script::new(acts);

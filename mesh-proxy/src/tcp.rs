@@ -12,7 +12,7 @@ use crate::http::ConnectionFacts;
 use crate::pool::Failure;
 use crate::telemetry::{ChainTelemetry, Observatory};
 use mesh_core::decide::route::choose;
-use mesh_core::decide::{RequestFacts, authorize};
+use mesh_core::decide::{RequestFacts, Token, authorize};
 use mesh_core::model::listener::{Direction, FilterChain, NetworkFilter, TcpProxy};
 use mesh_core::response_flag::ResponseFlag;
 use mesh_telemetry::record::{ConnectionEvent, ConnectionRecord};
@@ -53,6 +53,7 @@ impl TcpRuntime {
     fn is_allowed(&self, facts: &ConnectionFacts) -> bool {
         let asked = RequestFacts {
             head: None,
+            token: Token::Unverified,
             peer: facts.peer.as_ref().and_then(|p| p.identity.as_ref()),
             destination: facts.local,
             direct_remote: facts.remote.ip(),

@@ -2,13 +2,31 @@
 //!
 //! Envoy's order of Istio's policies: every DENY before every ALLOW; with no ALLOW policy at all, allowed.
 //! An engine that sees connections only cannot evaluate a rule about requests: such a rule denies under
-//! DENY and does not match under ALLOW, so ignorance never opens a door.
+//! DENY and does not match under ALLOW, so ignorance never opens a door. The same holds for a rule about
+//! tokens where nobody verifies them.
+//!
+//! ```text
+//! Rbac… ─Authorizer::new─▶ index ─[judge]─▶ Verdict { decision, shadow, audited }
+//!   └────────[authorize, judge, explain]──▶ the same, rule by rule
+//! ```
+//!
+//! [`judge`] looks at every rule and is what the [`Authorizer`] is measured by: its answers are the same, and
+//! its cost that of the rules that can concern the request.
 
+mod authorizer;
+mod evaluate;
+mod explain;
+mod index;
+
+pub use authorizer::Authorizer;
+pub use explain::{Condition, Explanation, NearMiss, explain};
+
+use super::claims::Token;
 use crate::identity::SpiffeId;
-use crate::model::matcher::{Reading, RequestHead};
-use crate::model::rbac::{Permission, Principal, Rbac, RbacAction, RbacPolicy};
+use crate::model::matcher::RequestHead;
+use crate::model::rbac::{EnforcementMode, Rbac, RbacAction, RbacPolicy};
+use evaluate::{Truth, policy_matches};
 use std::net::{IpAddr, SocketAddr};
-use std::ops::Not;
 
 /// What is known of a caller and of what it asks for.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +35,8 @@ pub struct RequestFacts<'a> {
     pub head: Option<RequestHead<'a>>,
     /// The caller's identity, by its certificate.
     pub peer: Option<&'a SpiffeId>,
+    /// The token of the request.
+    pub token: Token<'a>,
     /// Where the connection was made to.
     pub destination: SocketAddr,
     /// The peer of the connection.
@@ -37,137 +57,113 @@ pub enum Decision<'r> {
     /// Denied by this rule.
     DeniedBy(&'r RbacPolicy),
     /// Denied by this rule, which cannot be evaluated: it needs to see a request where only a connection is
-    /// seen, or a header's value where its bytes are no text.
+    /// seen, a token where none is verified, or a header's value where its bytes are no text.
     DeniedUnevaluable(&'r RbacPolicy),
     /// Denied, since there are ALLOW policies and none matches.
     DeniedNoneMatched,
 }
 
-impl Decision<'_> {
+impl<'r> Decision<'r> {
     /// Whether the request may pass.
     pub fn is_allowed(&self) -> bool {
         matches!(self, Self::AllowedBy(_) | Self::AllowedByDefault)
     }
-}
 
-/// Evaluates the filters of a chain, in their order.
-pub fn authorize<'r>(filters: impl IntoIterator<Item = &'r Rbac>, facts: &RequestFacts<'_>) -> Decision<'r> {
-    let mut decision = Decision::AllowedByDefault;
-    for rbac in filters {
-        match rbac.action {
-            RbacAction::Log => {}
-            RbacAction::Deny => {
-                for policy in &rbac.policies {
-                    match policy_matches(policy, facts) {
-                        Truth::Yes => return Decision::DeniedBy(policy),
-                        Truth::Unknown => return Decision::DeniedUnevaluable(policy),
-                        Truth::No => {}
-                    }
-                }
-            }
-            RbacAction::Allow => {
-                match rbac.policies.iter().find(|p| policy_matches(p, facts) == Truth::Yes) {
-                    Some(policy) => decision = Decision::AllowedBy(policy),
-                    None => return Decision::DeniedNoneMatched,
-                }
-            }
-        }
-    }
-    decision
-}
-
-/// Kleene's three values: what is not known stays unknown through every connective.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Truth {
-    No,
-    Unknown,
-    Yes,
-}
-
-impl From<bool> for Truth {
-    fn from(b: bool) -> Self {
-        if b { Self::Yes } else { Self::No }
-    }
-}
-
-impl From<Reading> for Truth {
-    fn from(reading: Reading) -> Self {
-        match reading {
-            Reading::Matches => Self::Yes,
-            Reading::Differs => Self::No,
-            Reading::Unreadable => Self::Unknown,
-        }
-    }
-}
-
-impl Not for Truth {
-    type Output = Self;
-
-    fn not(self) -> Self {
+    /// The rule that decided, if one did.
+    pub fn policy(&self) -> Option<&'r RbacPolicy> {
         match self {
-            Self::No => Self::Yes,
-            Self::Unknown => Self::Unknown,
-            Self::Yes => Self::No,
+            Self::AllowedBy(policy) | Self::DeniedBy(policy) | Self::DeniedUnevaluable(policy) => {
+                Some(policy)
+            }
+            Self::AllowedByDefault | Self::DeniedNoneMatched => None,
         }
     }
 }
 
-fn any<T>(of: &[T], mut test: impl FnMut(&T) -> Truth) -> Truth {
-    let mut best = Truth::No;
-    for item in of {
-        match test(item) {
-            Truth::Yes => return Truth::Yes,
-            Truth::Unknown => best = Truth::Unknown,
-            Truth::No => {}
+/// All that the filters of a chain say of a request.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Verdict<'r> {
+    /// Whether it passes.
+    pub decision: Decision<'r>,
+    /// What the filters on trial say, by themselves; `None` where none is on trial.
+    pub shadow: Option<Decision<'r>>,
+    /// The AUDIT rule that marks it, the first in order. A request that was denied before is not marked, as in
+    /// Envoy.
+    pub audited: Option<&'r RbacPolicy>,
+}
+
+/// Evaluates the filters of a chain, in their order: the verdict that counts.
+pub fn authorize<'r>(filters: impl IntoIterator<Item = &'r Rbac>, facts: &RequestFacts<'_>) -> Decision<'r> {
+    let enforced = filters.into_iter().filter(|f| f.mode == EnforcementMode::Enforced);
+    judge(enforced, facts).decision
+}
+
+/// Evaluates the filters of a chain, in their order, those on trial as well.
+pub fn judge<'r>(filters: impl IntoIterator<Item = &'r Rbac>, facts: &RequestFacts<'_>) -> Verdict<'r> {
+    judge_by(filters.into_iter().map(|rbac| (rbac, ())), |rbac, (), least| {
+        let mut truths = rbac.policies.iter().map(|policy| (policy, policy_matches(policy, facts)));
+        truths.find(|(_, truth)| *truth >= least)
+    })
+}
+
+/// The rule of a list that a request matches, the first in order; `None` if it matches none. Where it cannot be
+/// said of a rule, that is an answer only to who denies by it.
+///
+/// For what is neither allowed nor denied by a match, such as asking an external authorizer.
+pub fn first_match<'r>(
+    policies: &'r [RbacPolicy],
+    facts: &RequestFacts<'_>,
+) -> Option<(&'r RbacPolicy, Certainty)> {
+    policies.iter().find_map(|policy| match policy_matches(policy, facts) {
+        Truth::Yes => Some((policy, Certainty::Known)),
+        Truth::Unknown => Some((policy, Certainty::Unknown)),
+        Truth::No => None,
+    })
+}
+
+/// Whether a match is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Certainty {
+    /// It is.
+    Known,
+    /// It may be: something that the rule asks for is not known.
+    Unknown,
+}
+
+/// The order of filters, whatever finds the first rule of each that is at least so true.
+fn judge_by<'r, I>(
+    filters: impl IntoIterator<Item = (&'r Rbac, I)>,
+    mut first: impl FnMut(&'r Rbac, I, Truth) -> Option<(&'r RbacPolicy, Truth)>,
+) -> Verdict<'r> {
+    let mut verdict = Verdict { decision: Decision::AllowedByDefault, shadow: None, audited: None };
+    for (rbac, index) in filters {
+        let slot = match rbac.mode {
+            EnforcementMode::Enforced => &mut verdict.decision,
+            EnforcementMode::Shadow => verdict.shadow.get_or_insert(Decision::AllowedByDefault),
+        };
+        if !slot.is_allowed() {
+            continue;
+        }
+        match rbac.action {
+            RbacAction::Log => {
+                if rbac.mode == EnforcementMode::Enforced && verdict.audited.is_none() {
+                    verdict.audited = first(rbac, index, Truth::Yes).map(|(policy, _)| policy);
+                }
+            }
+            RbacAction::Deny => match first(rbac, index, Truth::Unknown) {
+                Some((policy, Truth::Yes)) => *slot = Decision::DeniedBy(policy),
+                Some((policy, _)) => *slot = Decision::DeniedUnevaluable(policy),
+                None => {}
+            },
+            RbacAction::Allow => {
+                *slot = match first(rbac, index, Truth::Yes) {
+                    Some((policy, _)) => Decision::AllowedBy(policy),
+                    None => Decision::DeniedNoneMatched,
+                }
+            }
         }
     }
-    best
-}
-
-fn all<T>(of: &[T], mut test: impl FnMut(&T) -> Truth) -> Truth {
-    !any(of, |item| !test(item))
-}
-
-fn policy_matches(policy: &RbacPolicy, facts: &RequestFacts<'_>) -> Truth {
-    match any(&policy.permissions, |p| permission(p, facts)) {
-        Truth::No => Truth::No,
-        done => match any(&policy.principals, |p| principal(p, facts)) {
-            Truth::Yes => done,
-            other => other,
-        },
-    }
-}
-
-fn permission(want: &Permission, facts: &RequestFacts<'_>) -> Truth {
-    match want {
-        Permission::And(parts) => all(parts, |p| permission(p, facts)),
-        Permission::Or(parts) => any(parts, |p| permission(p, facts)),
-        Permission::Not(part) => !permission(part, facts),
-        Permission::Any => Truth::Yes,
-        Permission::Header(header) => of_head(facts, |head| header.read(head).into()),
-        Permission::Path(path) => of_head(facts, |head| path.matches(head.path_only()).into()),
-        Permission::DestinationIp(net) => net.contains(&facts.destination.ip()).into(),
-        Permission::DestinationPort(port) => (facts.destination.port() == *port).into(),
-        Permission::ServerName(name) => facts.server_name.is_some_and(|sni| name.matches(sni)).into(),
-    }
-}
-
-fn principal(want: &Principal, facts: &RequestFacts<'_>) -> Truth {
-    match want {
-        Principal::And(parts) => all(parts, |p| principal(p, facts)),
-        Principal::Or(parts) => any(parts, |p| principal(p, facts)),
-        Principal::Not(part) => !principal(part, facts),
-        Principal::Any => Truth::Yes,
-        Principal::Authenticated(None) => facts.peer.is_some().into(),
-        Principal::Authenticated(Some(name)) => facts.peer.is_some_and(|id| name.matches(id.uri())).into(),
-        Principal::DirectRemoteIp(net) => net.contains(&facts.direct_remote).into(),
-        Principal::RemoteIp(net) => net.contains(&facts.remote).into(),
-        Principal::Header(header) => of_head(facts, |head| header.read(head).into()),
-    }
-}
-
-fn of_head(facts: &RequestFacts<'_>, test: impl FnOnce(&RequestHead<'_>) -> Truth) -> Truth {
-    facts.head.as_ref().map_or(Truth::Unknown, test)
+    verdict
 }
 
 #[cfg(test)]

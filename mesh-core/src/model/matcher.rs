@@ -3,6 +3,9 @@
 //! Matching itself is here too, since it is pure and used by routes and by authorization alike.
 
 mod re2;
+mod uri_template;
+
+pub use uri_template::{InvalidTemplate, UriTemplate};
 
 use http::{HeaderMap, HeaderName};
 use std::fmt;
@@ -255,6 +258,10 @@ impl HeaderMatch {
     ///
     /// As in Envoy, an absent header never matches a value, inverted or not.
     pub fn matches(&self, head: &RequestHead<'_>) -> bool {
+        self.matches_if(head, self.invert)
+    }
+
+    fn matches_if(&self, head: &RequestHead<'_>, invert: bool) -> bool {
         let mut joined = String::new();
         let value: Option<&str> = match &self.name {
             HeaderKey::Method => Some(head.method.as_str()),
@@ -281,9 +288,9 @@ impl HeaderMatch {
             other => other,
         };
         match (&self.value, value) {
-            (ValueMatch::Present(want), found) => (*want == found.is_some()) != self.invert,
+            (ValueMatch::Present(want), found) => (*want == found.is_some()) != invert,
             (_, None) => false,
-            (value, Some(text)) => value.takes(text) != self.invert,
+            (value, Some(text)) => value.takes(text) != invert,
         }
     }
 }
@@ -310,14 +317,13 @@ impl HeaderMatch {
     }
 
     fn read_values(&self, name: &HeaderName, head: &RequestHead<'_>) -> Reading {
-        let as_wanted = Self { invert: false, ..self.clone() };
-        let mut found = as_wanted.matches(head);
+        let mut found = self.matches_if(head, false);
         let mut unreadable = false;
         let mut absent = !self.absent_is_empty;
         for value in head.headers.get_all(name) {
             absent = false;
             match std::str::from_utf8(value.as_bytes()) {
-                Ok(text) => found |= as_wanted.value.takes(text),
+                Ok(text) => found |= self.value.takes(text),
                 Err(_) => unreadable = true,
             }
         }

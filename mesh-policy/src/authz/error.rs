@@ -1,5 +1,6 @@
 //! The request may not pass.
 
+use super::layer::Noted;
 use crate::Reject;
 use http::StatusCode;
 use mesh_core::model::Name;
@@ -12,6 +13,7 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Denied {
     reason: Reason,
+    noted: Option<Box<Noted>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,8 +29,18 @@ pub(super) enum Reason {
 }
 
 impl Denied {
-    pub(super) fn new(reason: Reason) -> Self {
-        Self { reason }
+    pub(super) fn new(reason: Reason, noted: Option<Noted>) -> Self {
+        Self { reason, noted: noted.map(Box::new) }
+    }
+
+    /// Whether the rule that denied could not be evaluated: it asks for something that nobody knows here.
+    pub fn is_unevaluable(&self) -> bool {
+        matches!(self.reason, Reason::Unevaluable(_) | Reason::NoConnection)
+    }
+
+    /// What policies say beside that.
+    pub fn noted(&self) -> Option<&Noted> {
+        self.noted.as_deref()
     }
 
     /// The rule that denied, by its name; `None` if no rule allowed.

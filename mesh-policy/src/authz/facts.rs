@@ -1,7 +1,8 @@
 //! What is known of a request's caller.
 
+use crate::token::RequestToken;
 use http::{Request, header};
-use mesh_core::decide::RequestFacts;
+use mesh_core::decide::{RequestFacts, Token};
 use mesh_core::identity::SpiffeId;
 use mesh_core::model::matcher::RequestHead;
 use std::net::{IpAddr, SocketAddr};
@@ -44,10 +45,20 @@ pub(super) fn facts<B>(request: &Request<B>) -> Option<RequestFacts<'_>> {
             path: uri.path_and_query().map_or("/", |path| path.as_str()),
             headers: request.headers(),
         }),
-        peer: request.extensions().get::<SpiffeId>(),
+        token: RequestToken::facts(request.extensions().get()),
+        ..of_connection(connection, request.extensions().get())
+    })
+}
+
+/// What is known where no request is seen.
+pub(super) fn of_connection<'a>(connection: &'a Connection, peer: Option<&'a SpiffeId>) -> RequestFacts<'a> {
+    RequestFacts {
+        head: None,
+        peer,
+        token: Token::Unverified,
         destination: connection.local,
         direct_remote: connection.remote.ip(),
         remote: connection.client.unwrap_or(connection.remote.ip()),
         server_name: connection.server_name.as_deref(),
-    })
+    }
 }

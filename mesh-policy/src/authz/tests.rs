@@ -1,10 +1,13 @@
+mod custom;
+mod spec;
+
 use super::*;
 use crate::testing::Script;
 use crate::{Rejection, find};
 use http::{Request, Response, StatusCode};
 use mesh_core::identity::SpiffeId;
 use mesh_core::model::matcher::{HeaderKey, HeaderMatch, StringMatch};
-use mesh_core::model::rbac::{Permission, Principal, Rbac, RbacAction, RbacPolicy};
+use mesh_core::model::rbac::{EnforcementMode, Permission, Principal, Rbac, RbacAction, RbacPolicy};
 use proptest::prelude::*;
 use std::sync::Arc;
 use tower::{Layer, ServiceExt};
@@ -18,7 +21,14 @@ fn policy(name: &str, permission: Permission, principal: Principal) -> RbacPolic
 fn layer(filters: impl IntoIterator<Item = (RbacAction, RbacPolicy)>) -> AuthzLayer {
     let filters: Vec<Arc<Rbac>> = filters
         .into_iter()
-        .map(|(action, policy)| Arc::new(Rbac { stat_prefix: "".into(), action, policies: vec![policy] }))
+        .map(|(action, policy)| {
+            Arc::new(Rbac {
+                stat_prefix: "".into(),
+                mode: EnforcementMode::Enforced,
+                action,
+                policies: vec![policy],
+            })
+        })
         .collect();
     AuthzLayer::new(filters)
 }
@@ -58,7 +68,10 @@ async fn an_allowed_caller_passes_and_another_gets_envoys_403() {
     assert_eq!(rejection.grpc_status, 7);
     let response: Response<String> = rejection.into_response(false);
     assert_eq!((response.status(), response.body().as_str()), (StatusCode::FORBIDDEN, "RBAC: access denied"));
-    assert_eq!((script.sent(), metrics.snapshot()), (1, AuthzCounts { allowed: 1, denied: 1 }));
+    assert_eq!(
+        (script.sent(), metrics.snapshot()),
+        (1, AuthzCounts { allowed: 1, denied: 1, ..AuthzCounts::default() })
+    );
 }
 
 #[test]

@@ -9,7 +9,7 @@ use mesh_core::model::endpoint::{Endpoint, TlsMode};
 use mesh_core::model::http::HttpFilter;
 use mesh_core::model::listener::{ChainMatch, Direction, FilterChain, Transport};
 use mesh_core::model::matcher::StringMatch;
-use mesh_core::model::rbac::{Permission, Principal, Rbac, RbacAction, RbacPolicy};
+use mesh_core::model::rbac::{EnforcementMode, Permission, Principal, Rbac, RbacAction, RbacPolicy};
 use mesh_core::model::tls::{ClientAuth, DownstreamTls, PeerValidation, SanMatch, UpstreamTls, secret};
 use mesh_core::watch::{self, Watch};
 use std::net::SocketAddr;
@@ -187,6 +187,7 @@ async fn permissive_takes_both_and_strict_takes_mtls_alone() {
 #[tokio::test]
 async fn a_policy_allows_one_caller_and_takes_effect_on_open_connections() {
     let allow = |account: &str| Rbac {
+        mode: EnforcementMode::Enforced,
         stat_prefix: name(""),
         action: RbacAction::Allow,
         policies: vec![RbacPolicy {

@@ -3,7 +3,7 @@
 use crate::support::*;
 use mesh_core::model::Snapshot;
 use mesh_core::model::listener::{ChainMatch, Direction};
-use mesh_core::model::rbac::{Permission, Principal, Rbac, RbacAction, RbacPolicy};
+use mesh_core::model::rbac::{EnforcementMode, Permission, Principal, Rbac, RbacAction, RbacPolicy};
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -55,8 +55,12 @@ async fn a_denied_connection_is_closed_without_a_byte() {
         principals: vec![Principal::Any],
         origin: None,
     };
-    denied.rbac =
-        vec![Arc::new(Rbac { stat_prefix: name(""), action: RbacAction::Deny, policies: vec![policy] })];
+    denied.rbac = vec![Arc::new(Rbac {
+        stat_prefix: name(""),
+        mode: EnforcementMode::Enforced,
+        action: RbacAction::Deny,
+        policies: vec![policy],
+    })];
     let mut config = snapshot(addr);
     add_listener(&mut config, listener("tcp", Direction::Inbound, vec![denied]));
     let proxy = Running::start(config).await;

@@ -68,6 +68,12 @@ pub fn endpoints(assignment: &pb::endpoint::ClusterLoadAssignment) -> Result<mod
     endpoint::endpoints(assignment)
 }
 
+/// One filter of connections, for tests of what it becomes.
+#[cfg(test)]
+pub(crate) fn network_rbac(rbac: &pb::network_rbac::Rbac) -> Result<Vec<model::rbac::Rbac>, ConvertError> {
+    rbac::network(rbac, &metadata::PolicyOrigins::default())
+}
+
 /// Reads the message that an `Any` holds.
 ///
 /// # Errors

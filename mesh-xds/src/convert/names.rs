@@ -38,6 +38,9 @@ pub(super) const SDS_CLUSTER: &str = "sds-grpc";
 pub(super) const RAW_BUFFER: &str = "raw_buffer";
 /// `transport_protocol` of TLS.
 pub(super) const TLS: &str = "tls";
+/// What Istio calls the extension that matches paths by a template.
+pub(super) const URI_TEMPLATE: &str = "uri-template";
+
 /// What Istio calls its counters of connections that RBAC looked at; Envoy wants some prefix there.
 pub(super) const NETWORK_RBAC_STATS: &str = "tcp.";
 /// The socket of [`AutoMtls`](mesh_core::model::cluster::ClusterTransport::AutoMtls) for mesh endpoints.

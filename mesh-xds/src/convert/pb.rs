@@ -20,6 +20,7 @@ pub(super) use envoy_types::pb::envoy::extensions::filters::listener::tls_inspec
 pub(super) use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3 as http;
 pub(super) use envoy_types::pb::envoy::extensions::filters::network::rbac::v3 as network_rbac;
 pub(super) use envoy_types::pb::envoy::extensions::filters::network::tcp_proxy::v3 as tcp;
+pub(super) use envoy_types::pb::envoy::extensions::path::r#match::uri_template::v3 as uri_template;
 pub(super) use envoy_types::pb::envoy::extensions::retry::host::previous_hosts::v3 as previous_hosts;
 pub(super) use envoy_types::pb::envoy::extensions::transport_sockets::raw_buffer::v3 as raw_buffer;
 pub(super) use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3 as tls;

@@ -1,12 +1,7 @@
 //! One field of a rule with its values: what it becomes, and what happens where it cannot be evaluated.
 
-use super::{Layer, value};
-use crate::api::Resource;
-use crate::api::security::AuthorizationPolicy;
-use crate::compile::report::Report;
-use crate::compile::scope::Scope;
+use super::{Layer, Problem, ProblemKind, Sight, value};
 use crate::model::rbac::{Permission, Principal};
-use std::sync::Arc;
 
 /// What a rule may speak of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,8 +20,10 @@ pub(super) enum Field {
     RemoteIp,
     /// `request.headers[NAME]`.
     Header(String),
-    /// The token of a request: principal, audiences, claims.
-    Token,
+    /// `ISSUER/SUBJECT` of the request's token.
+    RequestPrincipal,
+    /// A claim of it, by its path.
+    Claim(Vec<String>),
 }
 
 /// A condition: of what is done, or of who does it.
@@ -48,7 +45,14 @@ impl Field {
             "destination.ip" => Self::DestinationIp,
             "destination.port" => Self::DestinationPort,
             "connection.sni" => Self::ServerName,
-            _ if key.starts_with("request.auth.") => Self::Token,
+            "request.auth.principal" => Self::RequestPrincipal,
+            "request.auth.audiences" => Self::Claim(vec!["aud".to_owned()]),
+            "request.auth.presenter" => Self::Claim(vec!["azp".to_owned()]),
+            _ if key.starts_with("request.auth.claims") => {
+                let claims = key.strip_prefix("request.auth.claims[")?.strip_suffix(']')?;
+                let claims: Vec<String> = claims.split("][").map(str::to_owned).collect();
+                claims.iter().all(|name| !name.is_empty()).then_some(Self::Claim(claims))?
+            }
             _ => {
                 let name = key.strip_prefix("request.headers[")?.strip_suffix(']')?;
                 Self::Header(name.to_owned())
@@ -58,21 +62,26 @@ impl Field {
 
     /// Whether it needs to see a request.
     fn is_http(&self) -> bool {
-        matches!(self, Self::Host | Self::Method | Self::Path | Self::Header(_) | Self::Token)
+        matches!(self, Self::Host | Self::Method | Self::Path | Self::Header(_)) || self.is_of_token()
+    }
+
+    /// Whether it needs a token to be verified.
+    fn is_of_token(&self) -> bool {
+        matches!(self, Self::RequestPrincipal | Self::Claim(_))
     }
 }
 
 /// Reads the conditions of one policy.
-pub(super) struct Reader<'a, 'w> {
-    pub(super) scope: &'a Scope<'w>,
-    pub(super) policy: &'a Arc<Resource<AuthorizationPolicy>>,
-    pub(super) layer: Layer,
+pub(super) struct Reader<'a> {
+    /// The policy's.
+    pub(super) namespace: &'a str,
+    pub(super) sight: &'a Sight<'a>,
     /// Under ALLOW what cannot be evaluated narrows the rule to nothing; else it widens it.
     pub(super) narrow: bool,
-    pub(super) report: &'a mut Report,
+    pub(super) problems: &'a mut Vec<Problem>,
 }
 
-impl Reader<'_, '_> {
+impl Reader<'_> {
     /// What cannot be evaluated: the whole alternative under ALLOW, this part alone otherwise.
     fn give_up(&self) -> Option<Vec<Part>> {
         if self.narrow { None } else { Some(vec![]) }
@@ -88,9 +97,12 @@ impl Reader<'_, '_> {
 
     /// A key that nobody knows; `None` gives the rule up.
     pub(super) fn unknown_key(&mut self, path: &str, key: &str) -> Option<()> {
-        let what = format!("the condition {key:?}");
-        self.report.not_honoured(self.policy, path, &what, self.consequence());
+        self.problem(path, ProblemKind::NotHonoured(format!("the condition {key:?}")));
         (!self.narrow).then_some(())
+    }
+
+    fn problem(&mut self, path: &str, what: ProblemKind) {
+        self.problems.push(Problem { path: path.to_owned(), what, instead: self.consequence() });
     }
 
     /// One of the values, and none of the others; `None` gives the alternative up.
@@ -105,17 +117,13 @@ impl Reader<'_, '_> {
         if yes.is_empty() && no.is_empty() {
             return Some(vec![]);
         }
-        if *field == Field::Token {
+        if field.is_of_token() && !self.sight.tokens {
             let path = if yes.is_empty() { no_path } else { yes_path };
-            self.report.not_honoured(
-                self.policy,
-                path,
-                "a condition on the token of a request",
-                self.consequence(),
-            );
+            let what = "a condition on the token of a request".to_owned();
+            self.problem(path, ProblemKind::NotHonoured(what));
             return self.give_up();
         }
-        if self.layer == Layer::Tcp && field.is_http() {
+        if self.sight.layer == Layer::Tcp && field.is_http() {
             return self.give_up();
         }
         let mut parts = Vec::new();
@@ -143,7 +151,11 @@ impl Reader<'_, '_> {
 
     /// All values, or `None` where one of them cannot be read.
     fn values(&mut self, field: &Field, values: &[String], path: &str) -> Option<Values> {
-        let namespace = &self.policy.meta.namespace;
+        let namespace = self.namespace;
+        if let Field::Claim(claim) = field {
+            // One look at the claim for all values.
+            return Some(Values::Principals(vec![value::claim(claim, values)]));
+        }
         let mut permissions = Vec::new();
         let mut principals = Vec::new();
         for (i, text) in values.iter().enumerate() {
@@ -160,7 +172,7 @@ impl Reader<'_, '_> {
                     Ok(())
                 }
                 Field::Principal => {
-                    principals.extend(value::principal(text, &self.scope.trust_domains()));
+                    principals.extend(value::principal(text, self.sight.trust_domains));
                     Ok(())
                 }
                 Field::Namespace => value::namespace(text).map(|p| principals.push(p)),
@@ -169,10 +181,14 @@ impl Reader<'_, '_> {
                 Field::SourceIp => value::net(text).map(|n| principals.push(Principal::DirectRemoteIp(n))),
                 Field::RemoteIp => value::net(text).map(|n| principals.push(Principal::RemoteIp(n))),
                 Field::Header(name) => value::header(name, text).map(|p| principals.push(p)),
-                Field::Token => Err("a token is not evaluated".to_owned()),
+                Field::RequestPrincipal => {
+                    principals.push(value::request_principal(text));
+                    Ok(())
+                }
+                Field::Claim(_) => Ok(()),
             };
             if let Err(message) = read {
-                self.report.invalid(self.policy, format!("{path}[{i}]"), message);
+                self.problem(&format!("{path}[{i}]"), ProblemKind::Invalid(message));
                 return None;
             }
         }

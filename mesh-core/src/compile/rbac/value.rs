@@ -1,7 +1,7 @@
 //! One value of a rule: `exact`, `pre*`, `*suf`, `*`, an address, or a name inside an identity.
 
-use crate::model::matcher::{HeaderKey, HeaderMatch, Pattern, Regex, StringMatch, ValueMatch};
-use crate::model::rbac::{Permission, Principal};
+use crate::model::matcher::{HeaderKey, HeaderMatch, Pattern, Regex, StringMatch, UriTemplate, ValueMatch};
+use crate::model::rbac::{MetadataMatch, MetadataValue, Permission, Principal};
 use http::HeaderName;
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -58,25 +58,11 @@ pub(super) fn path(text: &str) -> Read<Permission> {
     if !text.contains("{*}") && !text.contains("{**}") {
         return Ok(Permission::Path(string(text)));
     }
-    // The bytes that Envoy's URI templates let a segment hold.
-    const SEGMENT: &str = r"[a-zA-Z0-9\-._~%!$&'()*+,;=:@]";
-    let mut pattern = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find("{*") {
-        let (before, from) = rest.split_at(at);
-        pattern.push_str(&regex::escape(before));
-        rest = if let Some(after) = from.strip_prefix("{**}") {
-            pattern.push_str(&format!("(?:{SEGMENT}|/)*"));
-            after
-        } else if let Some(after) = from.strip_prefix("{*}") {
-            pattern.push_str(&format!("{SEGMENT}+"));
-            after
-        } else {
-            return Err(format!("{text:?} is not a path template: {{*}} and {{**}} are its wildcards"));
-        };
+    let template = text.replace("{*}", "*").replace("{**}", "**");
+    match UriTemplate::new(&template) {
+        Ok(template) => Ok(Permission::UriTemplate(template)),
+        Err(error) => Err(format!("{text:?} is not a template of paths: {error}")),
     }
-    pattern.push_str(&regex::escape(rest));
-    Ok(Permission::Path(Pattern::Regex(compile(&pattern)?).into()))
 }
 
 pub(super) fn port(text: &str) -> Read<Permission> {
@@ -123,6 +109,32 @@ pub(super) fn principal(text: &str, trust_domains: &[String]) -> Vec<Principal> 
             None => identity(Pattern::Exact(name)),
         })
         .collect()
+}
+
+/// The identity of a token, `ISSUER/SUBJECT`. An issuer may be a URL, so that the last slash parts them; a wildcard
+/// stands at one end, and what it leaves open must still be there.
+pub(super) fn request_principal(text: &str) -> Principal {
+    let (issuer, subject) = match text.rsplit_once('/') {
+        Some((issuer, subject)) => (issuer, Some(subject)),
+        None => (text, None),
+    };
+    let (issuer, subject) = match (text, subject) {
+        ("*", _) => (string("*"), string("*")),
+        (_, Some(subject)) if text.starts_with('*') => (string(issuer), StringMatch::exact(subject)),
+        (_, None) if text.starts_with('*') => (string("*"), string(text)),
+        (_, Some(subject)) => (StringMatch::exact(issuer), string(subject)),
+        (_, None) if text.ends_with('*') => (string(text), string("*")),
+        (_, None) => (StringMatch::exact(issuer), StringMatch::exact("")),
+    };
+    let claim = |name, want| Principal::Metadata(MetadataMatch::claim([name], MetadataValue::String(want)));
+    Principal::And(vec![claim("iss", issuer), claim("sub", subject)])
+}
+
+/// A claim that is one of these texts, or a list with one of them.
+pub(super) fn claim(path: &[String], values: &[String]) -> Principal {
+    let any = values.iter().map(|text| string(text)).collect();
+    let path = path.iter().map(String::as_str);
+    Principal::Metadata(MetadataMatch::claim(path, MetadataValue::text_or_list(any)))
 }
 
 /// A namespace anywhere in an identity, as Istio looks for it. Whatever else stands in the name is text:
@@ -232,6 +244,7 @@ mod tests {
     fn a_path_template_takes_segments() {
         let takes = |template: &str, text: &str| match path(template).unwrap() {
             Permission::Path(m) => m.matches(text),
+            Permission::UriTemplate(m) => m.matches(text),
             other => panic!("{other:?}"),
         };
         assert!(takes("/a/{*}/c", "/a/b/c") && !takes("/a/{*}/c", "/a/b/b/c") && !takes("/a/{*}/c", "/a//c"));
@@ -239,6 +252,27 @@ mod tests {
         assert!(takes("/a.b/{*}", "/a.b/x") && !takes("/a.b/{*}", "/axb/x"));
         assert!(takes("/pre*", "/prefix") && takes("*fix", "/prefix") && takes("*", "/"));
         assert!(path("/a/{*").is_ok(), "without a wildcard it is a text");
+        assert!(path("/a/{**}/{*}").is_err() && path("/a/x{*}").is_err());
+    }
+
+    #[test]
+    fn the_last_slash_parts_issuer_and_subject() {
+        let takes = |rule: &str, issuer: &str, subject: &str| match request_principal(rule) {
+            Principal::And(parts) => parts.iter().zip([issuer, subject]).all(|(part, text)| match part {
+                Principal::Metadata(MetadataMatch { value: MetadataValue::String(want), .. }) => {
+                    want.matches(text)
+                }
+                other => panic!("{other:?}"),
+            }),
+            other => panic!("{other:?}"),
+        };
+        assert!(takes("https://a.b/c/sub", "https://a.b/c", "sub"));
+        assert!(takes("*", "i", "s") && !takes("*", "i", "") && !takes("*", "", "s"));
+        assert!(takes("*/sub", "i", "sub") && !takes("*/sub", "", "sub") && !takes("*/sub", "i", "x-sub"));
+        assert!(takes("*.b/sub", "https://a.b", "sub") && takes("*sub", "i", "x-sub"));
+        assert!(takes("i/*", "i", "s") && !takes("i/*", "i", "") && takes("i/s*", "i", "sub"));
+        assert!(takes("iss*", "issuer", "s") && !takes("iss*", "issuer", ""));
+        assert!(!takes("i/s", "i", "s2") && !takes("i/s", "j", "s"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use super::*;
 use crate::decide::authorize::{Decision, RequestFacts, authorize};
 use crate::identity::SpiffeId;
-use crate::model::rbac::{Rbac, RbacAction};
+use crate::model::rbac::{EnforcementMode, Rbac, RbacAction};
 use std::net::IpAddr;
 
 fn policy(name: &str, namespace: &str, spec: &str) -> String {
@@ -69,6 +69,7 @@ fn decide<'r>(filters: &'r [Arc<Rbac>], ask: &Ask<'_>) -> Decision<'r> {
         filters.iter().map(|f| &**f),
         &RequestFacts {
             head: Some(head),
+            token: crate::decide::Token::Unverified,
             peer: peer.as_ref(),
             destination: "127.1.0.2:9080".parse().unwrap(),
             direct_remote: from,
@@ -285,7 +286,8 @@ fn an_audit_changes_no_verdict_and_a_trial_is_not_enforced() {
     };
     for value in ["true", "True", "1"] {
         let (filters, findings) = filters(&[&annotated(value)], "HTTP");
-        assert!(filters.is_empty(), "{value}");
+        assert_eq!(filters.iter().map(|f| f.mode).collect::<Vec<_>>(), [EnforcementMode::Shadow], "{value}");
+        assert!(decide(&filters, &Ask::default()).is_allowed());
         assert_eq!(findings, ["metadata.annotations"]);
     }
     assert_eq!(filters(&[&annotated("false")], "HTTP").0.len(), 1);

@@ -1,9 +1,14 @@
+mod agreement;
+mod tokens;
+mod verdict;
+
 use super::*;
 use crate::model::matcher::{HeaderKey, HeaderMatch, StringMatch};
+use crate::model::rbac::{Permission, Principal};
 use http::{HeaderMap, Method};
 
 fn rbac(action: RbacAction, policies: Vec<RbacPolicy>) -> Rbac {
-    Rbac { stat_prefix: "".into(), action, policies }
+    Rbac { stat_prefix: "".into(), mode: EnforcementMode::Enforced, action, policies }
 }
 
 fn policy(permission: Permission, principal: Principal) -> RbacPolicy {
@@ -32,6 +37,7 @@ impl Case {
     fn connection(&self) -> RequestFacts<'_> {
         RequestFacts {
             head: None,
+            token: Token::Unverified,
             peer: self.peer.as_ref(),
             destination: "10.0.0.1:9080".parse().unwrap(),
             direct_remote: "10.0.0.2".parse().unwrap(),

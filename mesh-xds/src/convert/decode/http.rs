@@ -195,18 +195,34 @@ fn server_name(raw: &pb::http::HttpConnectionManager) -> Result<String, ConvertE
 
 /// The filters before the router, which must be there, once and last.
 fn filters(raw: &[pb::http::HttpFilter], origins: &PolicyOrigins) -> Result<Vec<HttpFilter>, ConvertError> {
-    let mut read = each(raw, |raw| filter(raw, origins))?;
+    let mut read = each(raw, |raw| filters_of(raw, origins))?;
     match read.pop() {
         Some(None) => {}
         _ => return Err(ConvertError::new("the last must be the router")),
     }
-    let before: Option<Vec<HttpFilter>> = read.into_iter().collect();
-    before.ok_or_else(|| ConvertError::new("the router stands before other filters"))
+    let before: Option<Vec<Vec<HttpFilter>>> = read.into_iter().collect();
+    before
+        .map(|each| each.into_iter().flatten().collect())
+        .ok_or_else(|| ConvertError::new("the router stands before other filters"))
 }
 
-/// `None` is the router.
-fn filter(raw: &pb::http::HttpFilter, origins: &PolicyOrigins) -> Result<Option<HttpFilter>, ConvertError> {
+/// What one filter of Envoy's is here. `None` is the router.
+fn filters_of(
+    raw: &pb::http::HttpFilter,
+    origins: &PolicyOrigins,
+) -> Result<Option<Vec<HttpFilter>>, ConvertError> {
     refuse!(raw; disabled);
+    match &raw.config_type {
+        Some(ConfigType::TypedConfig(any)) if holds::<pb::http_rbac::Rbac>(any) => {
+            let all = unpack(any).and_then(|config| rbac::http(&config, origins)).at("typed_config")?;
+            Ok(Some(all.into_iter().map(|rbac| HttpFilter::Rbac(Arc::new(rbac))).collect()))
+        }
+        _ => filter(raw).map(|filter| filter.map(|filter| vec![filter])),
+    }
+}
+
+/// Any other than authorization. `None` is the router.
+fn filter(raw: &pb::http::HttpFilter) -> Result<Option<HttpFilter>, ConvertError> {
     let any = match &raw.config_type {
         Some(ConfigType::TypedConfig(any)) => Some(any),
         Some(ConfigType::ConfigDiscovery(_)) if !raw.is_optional => {
@@ -219,10 +235,6 @@ fn filter(raw: &pb::http::HttpFilter, origins: &PolicyOrigins) -> Result<Option<
             let router: pb::router::Router = unpack(any).at("typed_config")?;
             refuse_router(&router).at("typed_config")?;
             Ok(None)
-        }
-        Some(any) if holds::<pb::http_rbac::Rbac>(any) => {
-            let config = unpack(any).and_then(|config| rbac::http(&config, origins)).at("typed_config")?;
-            Ok(Some(HttpFilter::Rbac(Arc::new(config))))
         }
         Some(any) if holds::<pb::fault::HttpFault>(any) => {
             let config = unpack(any).and_then(|config| fault(&config)).at("typed_config")?;

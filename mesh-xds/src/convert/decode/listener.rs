@@ -132,7 +132,7 @@ fn filter_chain(
             return Err(ConvertError::new("stands after the filter that takes the connection"));
         }
         match network_filter(raw, origins)? {
-            Network::Rbac(rules) => rbac.push(Arc::new(rules)),
+            Network::Rbac(all) => rbac.extend(all.into_iter().map(Arc::new)),
             Network::Last(filter) => last = Some(filter),
         }
         Ok(())
@@ -169,7 +169,7 @@ fn chain_match(raw: &pb::listener::FilterChainMatch) -> Result<ChainMatch, Conve
 }
 
 enum Network {
-    Rbac(Rbac),
+    Rbac(Vec<Rbac>),
     Last(NetworkFilter),
 }
 

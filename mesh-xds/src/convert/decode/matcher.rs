@@ -1,12 +1,17 @@
 //! Matchers of texts, headers and query parameters.
 
 use super::value;
-use crate::convert::error::{At, ConvertError};
+use crate::convert::error::{At, ConvertError, each};
 use crate::convert::pb;
 use mesh_core::model::matcher::{
     HeaderKey, HeaderMatch, Pattern, QueryMatch, Regex, StringMatch, ValueMatch,
 };
+use mesh_core::model::rbac::{MetadataMatch, MetadataValue};
+use pb::matcher::double_matcher::MatchPattern as DoublePattern;
+use pb::matcher::list_matcher::MatchPattern as ListPattern;
+use pb::matcher::metadata_matcher::path_segment::Segment;
 use pb::matcher::string_matcher::MatchPattern;
+use pb::matcher::value_matcher::MatchPattern as ValuePattern;
 use pb::route::header_matcher::HeaderMatchSpecifier;
 use pb::route::query_parameter_matcher::QueryParameterMatchSpecifier;
 
@@ -69,4 +74,47 @@ pub(super) fn query(want: &pb::route::QueryParameterMatcher) -> Result<QueryMatc
         Some(QueryParameterMatchSpecifier::StringMatch(want)) => Some(string(want).at("string_match")?),
     };
     Ok(QueryMatch { name: want.name.clone(), value })
+}
+
+/// What a filter before must have found out.
+pub(super) fn metadata(want: &pb::matcher::MetadataMatcher) -> Result<MetadataMatch, ConvertError> {
+    let path = each(&want.path, |segment| match &segment.segment {
+        Some(Segment::Key(key)) => Ok(key.clone()),
+        None => Err(ConvertError::missing("key")),
+    });
+    let value = want.value.as_ref().ok_or_else(|| ConvertError::missing("value"))?;
+    Ok(MetadataMatch {
+        filter: want.filter.clone(),
+        path: path.at("path")?,
+        value: metadata_value(value).at("value")?,
+        invert: want.invert,
+    })
+}
+
+fn metadata_value(want: &pb::matcher::ValueMatcher) -> Result<MetadataValue, ConvertError> {
+    Ok(match &want.match_pattern {
+        None => return Err(ConvertError::missing("match_pattern")),
+        Some(ValuePattern::NullMatch(_)) => MetadataValue::Null,
+        Some(ValuePattern::DoubleMatch(number)) => match &number.match_pattern {
+            Some(DoublePattern::Exact(number)) => MetadataValue::Number(*number),
+            Some(DoublePattern::Range(range)) => MetadataValue::Range { start: range.start, end: range.end },
+            None => return Err(ConvertError::missing("match_pattern").within("double_match")),
+        },
+        Some(ValuePattern::StringMatch(text)) => MetadataValue::String(string(text).at("string_match")?),
+        Some(ValuePattern::BoolMatch(value)) => MetadataValue::Bool(*value),
+        Some(ValuePattern::PresentMatch(true)) => MetadataValue::Present,
+        Some(ValuePattern::PresentMatch(false)) => {
+            return Err(ConvertError::new("only true is supported").within("present_match"));
+        }
+        Some(ValuePattern::ListMatch(list)) => match &list.match_pattern {
+            Some(ListPattern::OneOf(value)) => {
+                MetadataValue::OneOf(Box::new(metadata_value(value).at("one_of").at("list_match")?))
+            }
+            None => return Err(ConvertError::missing("match_pattern").within("list_match")),
+        },
+        Some(ValuePattern::OrMatch(any)) => {
+            let any = each(&any.value_matchers, metadata_value);
+            MetadataValue::Or(any.at("value_matchers").at("or_match")?)
+        }
+    })
 }

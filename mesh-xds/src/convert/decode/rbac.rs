@@ -1,43 +1,57 @@
 //! Authorization, of requests and of connections. A rule that cannot be read as a whole is refused: a
 //! constraint that got lost would open a door.
 
-use super::matcher::{header, string};
+use super::matcher::{header, metadata, string};
 use super::metadata::PolicyOrigins;
-use super::refuse;
 use super::value::{cidr, enumeration, port};
+use super::{refuse, unpack};
 use crate::convert::error::{At, ConvertError, each};
 use crate::convert::{names, pb};
-use mesh_core::model::rbac::{Permission, Principal, Rbac, RbacAction, RbacPolicy};
+use mesh_core::model::matcher::UriTemplate;
+use mesh_core::model::rbac::{EnforcementMode, Permission, Principal, Rbac, RbacAction, RbacPolicy};
 use pb::rbac::permission::Rule;
 use pb::rbac::principal::Identifier;
 
-pub(super) fn http(rbac: &pb::http_rbac::Rbac, origins: &PolicyOrigins) -> Result<Rbac, ConvertError> {
-    refuse!(rbac; matcher, shadow_rules, shadow_matcher);
-    rules(rbac.rules.as_ref(), &rbac.rules_stat_prefix, origins)
+/// What is on trial first, then what counts: one filter of Envoy's may hold both.
+pub(super) fn http(rbac: &pb::http_rbac::Rbac, origins: &PolicyOrigins) -> Result<Vec<Rbac>, ConvertError> {
+    refuse!(rbac; matcher, shadow_matcher);
+    let shadow = (rbac.shadow_rules.as_ref(), &*rbac.shadow_rules_stat_prefix);
+    both(shadow, (rbac.rules.as_ref(), &*rbac.rules_stat_prefix), origins)
 }
 
-pub(super) fn network(rbac: &pb::network_rbac::Rbac, origins: &PolicyOrigins) -> Result<Rbac, ConvertError> {
-    refuse!(rbac; matcher, shadow_rules, shadow_matcher, delay_deny);
+/// As [`http`], of connections.
+pub(super) fn network(
+    rbac: &pb::network_rbac::Rbac,
+    origins: &PolicyOrigins,
+) -> Result<Vec<Rbac>, ConvertError> {
+    refuse!(rbac; matcher, shadow_matcher, delay_deny);
     // The whole of a connection is judged by what is known at its start, so how often does not matter.
     let prefix = match rbac.stat_prefix.as_str() {
         names::NETWORK_RBAC_STATS => "",
         prefix => prefix,
     };
-    rules(rbac.rules.as_ref(), prefix, origins)
+    let shadow = (rbac.shadow_rules.as_ref(), &*rbac.shadow_rules_stat_prefix);
+    both(shadow, (rbac.rules.as_ref(), prefix), origins)
 }
 
-fn rules(
-    rules: Option<&pb::rbac::Rbac>,
-    stat_prefix: &str,
+type Rules<'r> = (Option<&'r pb::rbac::Rbac>, &'r str);
+
+fn both(
+    (shadow, shadow_prefix): Rules<'_>,
+    (rules, prefix): Rules<'_>,
     origins: &PolicyOrigins,
-) -> Result<Rbac, ConvertError> {
-    let rules = rules.ok_or_else(|| ConvertError::missing("rules"))?;
-    read_rules(rules, stat_prefix, origins).at("rules")
+) -> Result<Vec<Rbac>, ConvertError> {
+    let read = |rules, prefix, mode| read_rules(rules, prefix, mode, origins);
+    let shadow = shadow.map(|rules| read(rules, shadow_prefix, EnforcementMode::Shadow)).transpose();
+    let enforced = rules.map(|rules| read(rules, prefix, EnforcementMode::Enforced)).transpose();
+    let all: Vec<Rbac> = shadow.at("shadow_rules")?.into_iter().chain(enforced.at("rules")?).collect();
+    if all.is_empty() { Err(ConvertError::missing("rules")) } else { Ok(all) }
 }
 
 fn read_rules(
     rules: &pb::rbac::Rbac,
     stat_prefix: &str,
+    mode: EnforcementMode,
     origins: &PolicyOrigins,
 ) -> Result<Rbac, ConvertError> {
     refuse!(rules; audit_logging_options);
@@ -57,7 +71,7 @@ fn read_rules(
         });
     }
     policies.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(Rbac { stat_prefix: stat_prefix.into(), action, policies })
+    Ok(Rbac { stat_prefix: stat_prefix.into(), mode, action, policies })
 }
 
 fn policy(policy: &pb::rbac::Policy) -> Result<(Vec<Permission>, Vec<Principal>), ConvertError> {
@@ -90,11 +104,18 @@ fn permission(want: &pb::rbac::Permission) -> Result<Permission, ConvertError> {
         Some(Rule::DestinationPortRange(_)) => {
             return Err(ConvertError::unsupported("destination_port_range"));
         }
-        Some(Rule::Metadata(_)) => return Err(ConvertError::unsupported("metadata")),
+        Some(Rule::Metadata(want)) => Permission::Metadata(metadata(want).at("metadata")?),
         Some(Rule::Matcher(_)) => return Err(ConvertError::unsupported("matcher")),
-        Some(Rule::UriTemplate(_)) => return Err(ConvertError::unsupported("uri_template")),
+        Some(Rule::UriTemplate(want)) => Permission::UriTemplate(template(want).at("uri_template")?),
         Some(Rule::SourcedMetadata(_)) => return Err(ConvertError::unsupported("sourced_metadata")),
     })
+}
+
+fn template(want: &pb::core::TypedExtensionConfig) -> Result<UriTemplate, ConvertError> {
+    let any = want.typed_config.as_ref().ok_or_else(|| ConvertError::missing("typed_config"))?;
+    let config: pb::uri_template::UriTemplateMatchConfig = unpack(any).at("typed_config")?;
+    UriTemplate::new(&config.path_template)
+        .map_err(|e| ConvertError::new(e.to_string()).within("path_template").within("typed_config"))
 }
 
 fn url_path(path: &pb::matcher::PathMatcher) -> Result<mesh_core::model::matcher::StringMatch, ConvertError> {
@@ -123,8 +144,8 @@ fn principal(want: &pb::rbac::Principal) -> Result<Principal, ConvertError> {
         Some(Identifier::RemoteIp(range)) => Principal::RemoteIp(cidr(range).at("remote_ip")?),
         Some(Identifier::Header(want)) => Principal::Header(header(want).at("header")?),
         Some(Identifier::SourceIp(_)) => return Err(ConvertError::unsupported("source_ip")),
-        Some(Identifier::UrlPath(_)) => return Err(ConvertError::unsupported("url_path")),
-        Some(Identifier::Metadata(_)) => return Err(ConvertError::unsupported("metadata")),
+        Some(Identifier::UrlPath(path)) => Principal::Path(url_path(path).at("url_path")?),
+        Some(Identifier::Metadata(want)) => Principal::Metadata(metadata(want).at("metadata")?),
         Some(Identifier::FilterState(_)) => return Err(ConvertError::unsupported("filter_state")),
         Some(Identifier::SourcedMetadata(_)) => return Err(ConvertError::unsupported("sourced_metadata")),
         Some(Identifier::Custom(_)) => return Err(ConvertError::unsupported("custom")),

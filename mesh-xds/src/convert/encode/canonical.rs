@@ -39,8 +39,8 @@ static CLUSTER: Shape = Shape(&[(25, Message(&METADATA)), (33, Message(&ENDPOINT
 static ENDPOINTS: Shape = Shape(&[(2, Message(&LOCALITY))]);
 static LOCALITY: Shape = Shape(&[(2, Message(&ENDPOINT))]);
 static ENDPOINT: Shape = Shape(&[(3, Message(&METADATA))]);
-/// `RBAC.rules` of both filters, `.policies`.
-static RBAC_FILTER: Shape = Shape(&[(1, Message(&RULES))]);
+/// `RBAC.rules` and `.shadow_rules` of both filters, `.policies`.
+static RBAC_FILTER: Shape = Shape(&[(1, Message(&RULES)), (2, Message(&RULES))]);
 static RULES: Shape = Shape(&[(2, Map(&LEAF))]);
 /// `FileAccessLog.log_format`, `.json_format`.
 static FILE_LOG: Shape = Shape(&[(5, Message(&LOG_FORMAT))]);

@@ -4,7 +4,12 @@ use crate::convert::pb;
 use mesh_core::model::matcher::{
     HeaderKey, HeaderMatch, Pattern, QueryMatch, Regex, StringMatch, ValueMatch,
 };
+use mesh_core::model::rbac::{MetadataMatch, MetadataValue};
+use pb::matcher::double_matcher::MatchPattern as DoublePattern;
+use pb::matcher::list_matcher::MatchPattern as ListPattern;
+use pb::matcher::metadata_matcher::path_segment::Segment;
 use pb::matcher::string_matcher::MatchPattern;
+use pb::matcher::value_matcher::MatchPattern as ValuePattern;
 use pb::route::header_matcher::HeaderMatchSpecifier;
 use pb::route::query_parameter_matcher::QueryParameterMatchSpecifier;
 
@@ -68,4 +73,47 @@ pub(super) fn query(want: &QueryMatch) -> pb::route::QueryParameterMatcher {
         name: want.name.clone(),
         query_parameter_match_specifier: Some(specifier),
     }
+}
+
+/// What a filter before must have found out.
+pub(super) fn metadata(want: &MetadataMatch) -> pb::matcher::MetadataMatcher {
+    let segment = |key: &String| pb::matcher::metadata_matcher::PathSegment {
+        segment: Some(Segment::Key(key.clone())),
+    };
+    pb::matcher::MetadataMatcher {
+        filter: want.filter.clone(),
+        path: want.path.iter().map(segment).collect(),
+        value: Some(metadata_value(&want.value)),
+        invert: want.invert,
+    }
+}
+
+fn metadata_value(want: &MetadataValue) -> pb::matcher::ValueMatcher {
+    let number =
+        |pattern| ValuePattern::DoubleMatch(pb::matcher::DoubleMatcher { match_pattern: Some(pattern) });
+    let pattern = match want {
+        MetadataValue::Present => ValuePattern::PresentMatch(true),
+        MetadataValue::Null => ValuePattern::NullMatch(pb::matcher::value_matcher::NullMatch {}),
+        MetadataValue::Bool(value) => ValuePattern::BoolMatch(*value),
+        MetadataValue::Number(exact) => number(DoublePattern::Exact(*exact)),
+        MetadataValue::Range { start, end } => {
+            number(DoublePattern::Range(pb::values::DoubleRange { start: *start, end: *end }))
+        }
+        MetadataValue::String(text) => ValuePattern::StringMatch(string(text)),
+        MetadataValue::OneOf(value) => ValuePattern::ListMatch(Box::new(pb::matcher::ListMatcher {
+            match_pattern: Some(ListPattern::OneOf(Box::new(metadata_value(value)))),
+        })),
+        // Envoy wants at least two.
+        MetadataValue::Or(any) => match any.as_slice() {
+            [] => ValuePattern::StringMatch(pb::matcher::StringMatcher {
+                ignore_case: false,
+                match_pattern: Some(MatchPattern::SafeRegex(regex_of(r"[^\x00-\x{10FFFF}]"))),
+            }),
+            [only] => return metadata_value(only),
+            some => ValuePattern::OrMatch(pb::matcher::OrMatcher {
+                value_matchers: some.iter().map(metadata_value).collect(),
+            }),
+        },
+    };
+    pb::matcher::ValueMatcher { match_pattern: Some(pattern) }
 }

@@ -1,31 +1,47 @@
 //! Authorization, of requests and of connections.
 
-use super::matcher::{header, string};
+use super::matcher::{header, metadata, string};
 use super::pack;
 use super::value::cidr;
 use crate::convert::{names, pb};
-use mesh_core::model::rbac::{Permission, Principal, Rbac, RbacAction, RbacPolicy};
+use mesh_core::model::matcher::{StringMatch, UriTemplate};
+use mesh_core::model::rbac::{EnforcementMode, Permission, Principal, Rbac, RbacAction, RbacPolicy};
 use pb::rbac::permission::Rule;
 use pb::rbac::principal::Identifier;
 
 /// The configuration of `envoy.filters.http.rbac`.
 pub(super) fn http(rbac: &Rbac) -> pb::Any {
-    pack(&pb::http_rbac::Rbac {
-        rules: Some(rules(rbac, Sight::Requests)),
-        rules_stat_prefix: (&*rbac.stat_prefix).into(),
-        ..Default::default()
+    let (rules, prefix) = (Some(rules(rbac, Sight::Requests)), (&*rbac.stat_prefix).into());
+    pack(&match rbac.mode {
+        EnforcementMode::Enforced => {
+            pb::http_rbac::Rbac { rules, rules_stat_prefix: prefix, ..Default::default() }
+        }
+        EnforcementMode::Shadow => pb::http_rbac::Rbac {
+            shadow_rules: rules,
+            shadow_rules_stat_prefix: prefix,
+            ..Default::default()
+        },
     })
 }
 
 /// The filter `envoy.filters.network.rbac`.
 pub(super) fn network(rbac: &Rbac) -> pb::listener::Filter {
-    let prefix = if rbac.stat_prefix.is_empty() { names::NETWORK_RBAC_STATS } else { &rbac.stat_prefix };
+    let or_tcp = |prefix: &str| {
+        if prefix.is_empty() { names::NETWORK_RBAC_STATS.to_owned() } else { prefix.to_owned() }
+    };
     // As `decide::authorize` has it: what cannot be known denies under DENY and does not match otherwise.
     let unknown = rbac.action == RbacAction::Deny;
-    let config = pack(&pb::network_rbac::Rbac {
-        rules: Some(rules(rbac, Sight::Connections { unknown })),
-        stat_prefix: prefix.into(),
-        ..Default::default()
+    let rules = Some(rules(rbac, Sight::Connections { unknown }));
+    let config = pack(&match rbac.mode {
+        EnforcementMode::Enforced => {
+            pb::network_rbac::Rbac { rules, stat_prefix: or_tcp(&rbac.stat_prefix), ..Default::default() }
+        }
+        EnforcementMode::Shadow => pb::network_rbac::Rbac {
+            shadow_rules: rules,
+            shadow_rules_stat_prefix: (&*rbac.stat_prefix).into(),
+            stat_prefix: or_tcp(""),
+            ..Default::default()
+        },
     });
     pb::listener::Filter {
         name: names::NETWORK_RBAC.to_owned(),
@@ -97,18 +113,24 @@ fn constant_identifier(value: bool) -> Identifier {
     }
 }
 
+/// Istio writes, and Envoy reads, metadata under the name that has become deprecated.
+#[expect(deprecated)]
 fn permission(want: &Permission, sight: Sight) -> pb::rbac::Permission {
     let set = |all: &[Permission]| pb::rbac::permission::Set {
         rules: all.iter().map(|p| permission(p, sight)).collect(),
     };
     let rule = match (want, sight) {
-        (Permission::Header(_) | Permission::Path(_), Sight::Connections { unknown }) => {
-            constant_rule(unknown)
-        }
+        (
+            Permission::Header(_)
+            | Permission::Path(_)
+            | Permission::UriTemplate(_)
+            | Permission::Metadata(_),
+            Sight::Connections { unknown },
+        ) => constant_rule(unknown),
+        (Permission::UriTemplate(want), Sight::Requests) => Rule::UriTemplate(template(want)),
+        (Permission::Metadata(want), Sight::Requests) => Rule::Metadata(metadata(want)),
         (Permission::Header(want), Sight::Requests) => Rule::Header(header(want)),
-        (Permission::Path(want), Sight::Requests) => Rule::UrlPath(pb::matcher::PathMatcher {
-            rule: Some(pb::matcher::path_matcher::Rule::Path(string(want))),
-        }),
+        (Permission::Path(want), Sight::Requests) => Rule::UrlPath(url_path(want)),
         (Permission::And(all), _) if all.is_empty() => constant_rule(true),
         (Permission::And(all), _) => Rule::AndRules(set(all)),
         (Permission::Or(all), _) if all.is_empty() => constant_rule(false),
@@ -122,12 +144,27 @@ fn permission(want: &Permission, sight: Sight) -> pb::rbac::Permission {
     pb::rbac::Permission { rule: Some(rule) }
 }
 
+fn url_path(want: &StringMatch) -> pb::matcher::PathMatcher {
+    pb::matcher::PathMatcher { rule: Some(pb::matcher::path_matcher::Rule::Path(string(want))) }
+}
+
+fn template(want: &UriTemplate) -> pb::core::TypedExtensionConfig {
+    let config = pb::uri_template::UriTemplateMatchConfig { path_template: want.as_str().to_owned() };
+    pb::core::TypedExtensionConfig { name: names::URI_TEMPLATE.to_owned(), typed_config: Some(pack(&config)) }
+}
+
+#[expect(deprecated)]
 fn principal(want: &Principal, sight: Sight) -> pb::rbac::Principal {
     let set = |all: &[Principal]| pb::rbac::principal::Set {
         ids: all.iter().map(|p| principal(p, sight)).collect(),
     };
     let identifier = match (want, sight) {
-        (Principal::Header(_), Sight::Connections { unknown }) => constant_identifier(unknown),
+        (
+            Principal::Header(_) | Principal::Path(_) | Principal::Metadata(_),
+            Sight::Connections { unknown },
+        ) => constant_identifier(unknown),
+        (Principal::Path(want), Sight::Requests) => Identifier::UrlPath(url_path(want)),
+        (Principal::Metadata(want), Sight::Requests) => Identifier::Metadata(metadata(want)),
         (Principal::Header(want), Sight::Requests) => Identifier::Header(header(want)),
         (Principal::And(all), _) if all.is_empty() => constant_identifier(true),
         (Principal::And(all), _) => Identifier::AndIds(set(all)),

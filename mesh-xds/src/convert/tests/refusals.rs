@@ -238,7 +238,12 @@ fn network_rbac(action: RbacAction) -> pb::network_rbac::Rbac {
         name: "c".into(),
         matches: Default::default(),
         tls: None,
-        rbac: vec![std::sync::Arc::new(Rbac { stat_prefix: "".into(), action, policies: vec![policy] })],
+        rbac: vec![std::sync::Arc::new(Rbac {
+            stat_prefix: "".into(),
+            mode: mesh_core::model::rbac::EnforcementMode::Enforced,
+            action,
+            policies: vec![policy],
+        })],
         filter: mesh_core::model::listener::NetworkFilter::Tcp(mesh_core::model::listener::TcpProxy {
             stat_prefix: "t".into(),
             to: mesh_core::model::route::Target::Cluster("c".into()),
@@ -267,6 +272,31 @@ fn a_rule_about_requests_denies_connections_and_never_allows_them() {
     let permissions = |action| network_rbac(action).rules.unwrap().policies.remove("p").unwrap().permissions;
     assert_eq!(permissions(RbacAction::Deny), [any.clone(), not(&none)]);
     assert_eq!(permissions(RbacAction::Allow), [none, not(&any)]);
+}
+
+#[test]
+fn a_filter_with_rules_and_rules_on_trial_is_two() {
+    use mesh_core::model::rbac::EnforcementMode;
+    let rules =
+        |action: pb::rbac::rbac::Action| pb::rbac::Rbac { action: action.into(), ..Default::default() };
+    let config = pb::network_rbac::Rbac {
+        rules: Some(rules(pb::rbac::rbac::Action::Allow)),
+        shadow_rules: Some(rules(pb::rbac::rbac::Action::Deny)),
+        shadow_rules_stat_prefix: "istio_dry_run_deny_".into(),
+        stat_prefix: "tcp.".into(),
+        ..Default::default()
+    };
+    let read = crate::convert::decode::network_rbac(&config).unwrap();
+    let told: Vec<_> = read.iter().map(|r| (&*r.stat_prefix, r.mode, r.action)).collect();
+    assert_eq!(
+        told,
+        [
+            ("istio_dry_run_deny_", EnforcementMode::Shadow, RbacAction::Deny),
+            ("", EnforcementMode::Enforced, RbacAction::Allow)
+        ]
+    );
+    let empty = pb::network_rbac::Rbac::default();
+    assert_eq!(crate::convert::decode::network_rbac(&empty).unwrap_err().to_string(), "rules: is missing");
 }
 
 proptest! {
