@@ -15,7 +15,7 @@ mod layer;
 mod metrics;
 
 pub use error::Denied;
-pub use facts::Connection;
+pub use crate::connection::Connection;
 pub use future::AuthzFuture;
 pub use layer::{Authz, AuthzLayer};
 pub use metrics::{AuthzCounts, AuthzMetrics};

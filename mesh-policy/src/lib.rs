@@ -4,10 +4,12 @@
 
 #[cfg(any(feature = "retry", feature = "breaker"))]
 pub mod budget;
-#[cfg(any(feature = "timeout", feature = "outlier"))]
+#[cfg(any(feature = "authz", feature = "ratelimit"))]
+mod connection;
+#[cfg(any(feature = "timeout", feature = "outlier", feature = "shed"))]
 mod elapsing;
 pub mod failure;
-#[cfg(any(feature = "retry", feature = "breaker", feature = "fault", feature = "outlier"))]
+#[cfg(any(feature = "retry", feature = "breaker", feature = "fault", feature = "outlier", feature = "shed"))]
 mod gauge;
 pub mod grpc;
 #[cfg(any(
@@ -15,12 +17,17 @@ pub mod grpc;
     feature = "retry",
     feature = "fault",
     feature = "outlier",
-    feature = "authz"
+    feature = "authz",
+    feature = "ratelimit",
+    feature = "limits",
+    feature = "shed"
 ))]
 mod metrics;
 pub mod random;
 pub mod rejection;
 pub mod spec;
+#[cfg(feature = "ratelimit")]
+mod sync;
 
 #[cfg(feature = "authz")]
 pub mod authz;
@@ -28,12 +35,18 @@ pub mod authz;
 pub mod breaker;
 #[cfg(feature = "fault")]
 pub mod fault;
+#[cfg(feature = "limits")]
+pub mod limits;
 #[cfg(feature = "outlier")]
 pub mod outlier;
+#[cfg(feature = "ratelimit")]
+pub mod ratelimit;
 #[cfg(feature = "rescue")]
 pub mod rescue;
 #[cfg(feature = "retry")]
 pub mod retry;
+#[cfg(feature = "shed")]
+pub mod shed;
 #[cfg(feature = "timeout")]
 pub mod timeout;
 

@@ -28,6 +28,11 @@ pub trait Reject: Error {
     fn overloaded(&self) -> bool {
         false
     }
+
+    /// Further headers of the reply, such as how a rate limit stands.
+    fn headers(&self) -> Option<&HeaderMap> {
+        None
+    }
 }
 
 /// The first cause of type `E` in an error's chain, the error itself included.
@@ -83,6 +88,8 @@ pub struct Rejection {
     pub body: Cow<'static, str>,
     /// Whether to say `x-envoy-overloaded: true`.
     pub overloaded: bool,
+    /// Further headers; a content type among them replaces that of the text.
+    pub headers: Option<Box<HeaderMap>>,
 }
 
 impl Rejection {
@@ -101,6 +108,7 @@ impl Rejection {
             details: reject.details(),
             body: reject.body(),
             overloaded: reject.overloaded(),
+            headers: reject.headers().filter(|headers| !headers.is_empty()).cloned().map(Box::new),
         }
     }
 
@@ -113,6 +121,7 @@ impl Rejection {
             details: "internal_error".into(),
             body: "".into(),
             overloaded: false,
+            headers: None,
         }
     }
 
@@ -120,7 +129,7 @@ impl Rejection {
     ///
     /// The flags are in its extensions.
     pub fn into_response<B: From<String>>(self, grpc: bool) -> Response<B> {
-        let mut headers = HeaderMap::with_capacity(4);
+        let mut headers = self.headers.map_or_else(HeaderMap::new, |headers| *headers);
         let (status, body) = if grpc {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
             headers.insert(crate::grpc::STATUS, HeaderValue::from(self.grpc_status));
@@ -129,7 +138,8 @@ impl Rejection {
             }
             (StatusCode::OK, String::new())
         } else {
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+            let text = HeaderValue::from_static("text/plain");
+            headers.entry(header::CONTENT_TYPE).or_insert(text);
             (self.status, self.body.into_owned())
         };
         if self.overloaded {
@@ -172,6 +182,22 @@ fn own<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a dyn Reject> {
     }
     #[cfg(feature = "authz")]
     if let Some(e) = error.downcast_ref::<crate::authz::Denied>() {
+        return Some(e);
+    }
+    #[cfg(feature = "ratelimit")]
+    if let Some(e) = error.downcast_ref::<crate::ratelimit::RateLimited>() {
+        return Some(e);
+    }
+    #[cfg(feature = "ratelimit")]
+    if let Some(e) = error.downcast_ref::<crate::ratelimit::RateLimitServiceFailed>() {
+        return Some(e);
+    }
+    #[cfg(feature = "limits")]
+    if let Some(e) = error.downcast_ref::<crate::limits::TooLarge>() {
+        return Some(e);
+    }
+    #[cfg(feature = "shed")]
+    if let Some(e) = error.downcast_ref::<crate::shed::Shed>() {
         return Some(e);
     }
     let _ = error;

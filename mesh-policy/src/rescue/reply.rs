@@ -36,6 +36,7 @@ fn of_failure(kind: FailureKind) -> Rejection {
         body: format!("upstream connect error or disconnect/reset before headers. reset reason: {reason}")
             .into(),
         overloaded: kind == FailureKind::Overflow,
+        headers: None,
     };
     match kind {
         FailureKind::Timeout => Rejection {
