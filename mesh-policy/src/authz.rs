@@ -96,7 +96,7 @@ mod spec;
 pub use crate::token::RequestToken;
 pub use custom::{Authority, CheckFuture, CheckResponse, CustomAuthzLayer, CustomDenied};
 pub use error::Denied;
-pub use facts::Connection;
+pub use crate::connection::Connection;
 pub use future::AuthzFuture;
 pub use layer::{Authz, AuthzLayer, Noted};
 pub use metrics::{AuthzCounts, AuthzMetrics};

@@ -25,7 +25,7 @@ pub(crate) fn elapse(end: impl FnOnce()) {
 }
 
 /// Whether what is being dropped ran out of time.
-#[cfg(any(feature = "outlier", feature = "breaker"))]
+#[cfg(any(feature = "outlier", feature = "breaker", feature = "shed"))]
 pub(crate) fn is_elapsing() -> bool {
     // A thread that is ending has no time-outs.
     ELAPSING.try_with(Cell::get).unwrap_or(false)

@@ -94,6 +94,11 @@ impl Error for Failure {
 /// Knows [`Failure`] and this crate's own errors anywhere among the causes. Anything else is a
 /// [`FailureKind::Reset`]: what is not known to be unsent may have been executed.
 pub fn classify(error: &(dyn Error + 'static)) -> FailureKind {
+    // Before what the service failed of: that was not this request.
+    #[cfg(feature = "ratelimit")]
+    if crate::find::<crate::ratelimit::RateLimitServiceFailed>(error).is_some() {
+        return FailureKind::Final;
+    }
     if let Some(failure) = crate::find::<Failure>(error) {
         return failure.kind;
     }
@@ -114,6 +119,18 @@ pub fn classify(error: &(dyn Error + 'static)) -> FailureKind {
     #[cfg(feature = "authz")]
     if crate::find::<crate::authz::Denied>(error).is_some() {
         return FailureKind::Final;
+    }
+    #[cfg(feature = "ratelimit")]
+    if crate::find::<crate::ratelimit::RateLimited>(error).is_some() {
+        return FailureKind::Final;
+    }
+    #[cfg(feature = "limits")]
+    if crate::find::<crate::limits::TooLarge>(error).is_some() {
+        return FailureKind::Final;
+    }
+    #[cfg(feature = "shed")]
+    if crate::find::<crate::shed::Shed>(error).is_some() {
+        return FailureKind::Overflow;
     }
     FailureKind::Reset
 }

@@ -4,10 +4,12 @@
 
 #[cfg(any(feature = "retry", feature = "breaker"))]
 pub mod budget;
-#[cfg(any(feature = "timeout", feature = "outlier", feature = "breaker"))]
+#[cfg(any(feature = "authz", feature = "ratelimit"))]
+mod connection;
+#[cfg(any(feature = "timeout", feature = "outlier", feature = "breaker", feature = "shed"))]
 mod elapsing;
 pub mod failure;
-#[cfg(any(feature = "retry", feature = "breaker", feature = "fault", feature = "outlier"))]
+#[cfg(any(feature = "retry", feature = "breaker", feature = "fault", feature = "outlier", feature = "shed"))]
 mod gauge;
 pub mod grpc;
 #[cfg(any(
@@ -17,13 +19,23 @@ pub mod grpc;
     feature = "breaker",
     feature = "outlier",
     feature = "authz",
-    feature = "jwt"
+    feature = "jwt",
+    feature = "ratelimit",
+    feature = "limits",
+    feature = "shed"
 ))]
 mod metrics;
 pub mod random;
 pub mod rejection;
 pub mod spec;
-#[cfg(any(feature = "retry", feature = "breaker", feature = "fault", feature = "outlier"))]
+#[cfg(any(
+    feature = "retry",
+    feature = "breaker",
+    feature = "fault",
+    feature = "outlier",
+    feature = "ratelimit",
+    feature = "shed"
+))]
 mod sync;
 #[cfg(any(feature = "authz", feature = "jwt"))]
 mod token;
@@ -36,12 +48,18 @@ pub mod breaker;
 pub mod fault;
 #[cfg(feature = "jwt")]
 pub mod jwt;
+#[cfg(feature = "limits")]
+pub mod limits;
 #[cfg(feature = "outlier")]
 pub mod outlier;
+#[cfg(feature = "ratelimit")]
+pub mod ratelimit;
 #[cfg(feature = "rescue")]
 pub mod rescue;
 #[cfg(feature = "retry")]
 pub mod retry;
+#[cfg(feature = "shed")]
+pub mod shed;
 #[cfg(feature = "timeout")]
 pub mod timeout;
 

@@ -88,8 +88,8 @@ pub struct Rejection {
     pub body: Cow<'static, str>,
     /// Whether to say `x-envoy-overloaded: true`.
     pub overloaded: bool,
-    /// Further headers.
-    pub headers: HeaderMap,
+    /// Further headers; a content type among them replaces that of the text.
+    pub headers: Option<Box<HeaderMap>>,
 }
 
 impl Rejection {
@@ -108,7 +108,7 @@ impl Rejection {
             details: reject.details(),
             body: reject.body(),
             overloaded: reject.overloaded(),
-            headers: reject.headers(),
+            headers: Some(reject.headers()).filter(|headers| !headers.is_empty()).map(Box::new),
         }
     }
 
@@ -121,7 +121,7 @@ impl Rejection {
             details: "internal_error".into(),
             body: "".into(),
             overloaded: false,
-            headers: HeaderMap::new(),
+            headers: None,
         }
     }
 
@@ -129,7 +129,7 @@ impl Rejection {
     ///
     /// The flags are in its extensions.
     pub fn into_response<B: From<String>>(self, grpc: bool) -> Response<B> {
-        let mut headers = self.headers;
+        let mut headers = self.headers.map_or_else(HeaderMap::new, |headers| *headers);
         let (status, body) = if grpc {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
             headers.insert(crate::grpc::STATUS, HeaderValue::from(self.grpc_status));
@@ -138,7 +138,8 @@ impl Rejection {
             }
             (StatusCode::OK, String::new())
         } else {
-            headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("text/plain"));
+            let text = HeaderValue::from_static("text/plain");
+            headers.entry(header::CONTENT_TYPE).or_insert(text);
             (self.status, self.body.into_owned())
         };
         if self.overloaded {
@@ -193,6 +194,22 @@ fn own<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a dyn Reject> {
     }
     #[cfg(feature = "jwt")]
     if let Some(e) = error.downcast_ref::<crate::jwt::JwtError>() {
+        return Some(e);
+    }
+    #[cfg(feature = "ratelimit")]
+    if let Some(e) = error.downcast_ref::<crate::ratelimit::RateLimited>() {
+        return Some(e);
+    }
+    #[cfg(feature = "ratelimit")]
+    if let Some(e) = error.downcast_ref::<crate::ratelimit::RateLimitServiceFailed>() {
+        return Some(e);
+    }
+    #[cfg(feature = "limits")]
+    if let Some(e) = error.downcast_ref::<crate::limits::TooLarge>() {
+        return Some(e);
+    }
+    #[cfg(feature = "shed")]
+    if let Some(e) = error.downcast_ref::<crate::shed::Shed>() {
         return Some(e);
     }
     let _ = error;

@@ -95,7 +95,7 @@ impl<B: Send + 'static> Service<Request<B>> for Script<B> {
                     response.headers_mut().insert(name, value.parse()?);
                     Ok(response)
                 }
-                #[cfg(any(feature = "timeout", feature = "retry", feature = "fault"))]
+                #[cfg(any(feature = "timeout", feature = "retry", feature = "fault", feature = "shed"))]
                 Act::After(wait, status) => {
                     tokio::time::sleep(wait).await;
                     Ok(answer(status))

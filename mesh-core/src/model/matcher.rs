@@ -270,19 +270,20 @@ impl HeaderMatch {
             HeaderKey::Path => Some(head.path),
             HeaderKey::Name(name) => header_value(head.headers, name, &mut joined),
         };
-        self.takes(value)
+        self.takes(value, invert)
     }
 
     /// Whether a response's header is as wanted. Pseudo-headers of requests are absent from it.
     pub fn matches_response(&self, headers: &HeaderMap) -> bool {
         let mut joined = String::new();
-        self.takes(match &self.name {
+        let value = match &self.name {
             HeaderKey::Name(name) => header_value(headers, name, &mut joined),
             _ => None,
-        })
+        };
+        self.takes(value, self.invert)
     }
 
-    fn takes(&self, value: Option<&str>) -> bool {
+    fn takes(&self, value: Option<&str>, invert: bool) -> bool {
         let value = match value {
             None if self.absent_is_empty => Some(""),
             other => other,

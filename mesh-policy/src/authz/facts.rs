@@ -1,33 +1,11 @@
 //! What is known of a request's caller.
 
 use crate::token::RequestToken;
+use crate::connection::Connection;
 use http::{Request, header};
 use mesh_core::decide::{RequestFacts, Token};
 use mesh_core::identity::SpiffeId;
 use mesh_core::model::matcher::RequestHead;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
-
-/// The connection that a request came on. Whoever accepts connections puts it into each request's
-/// extensions; nothing that a caller sends can set it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Connection {
-    /// Where it was made to: the original destination where traffic is captured.
-    pub local: SocketAddr,
-    /// Its peer.
-    pub remote: SocketAddr,
-    /// The caller by `x-forwarded-for`, where that is trusted; else `None`, and the peer is the caller.
-    pub client: Option<IpAddr>,
-    /// The server name of the TLS hello.
-    pub server_name: Option<Arc<str>>,
-}
-
-impl Connection {
-    /// A connection without proxies in front and without TLS.
-    pub fn new(local: SocketAddr, remote: SocketAddr) -> Self {
-        Self { local, remote, client: None, server_name: None }
-    }
-}
 
 /// A request's facts; `None` if nothing is known of its connection.
 pub(super) fn facts<B>(request: &Request<B>) -> Option<RequestFacts<'_>> {

@@ -1,10 +1,11 @@
 //! The layer and its service.
 
 use super::error::{Denied, Reason};
-use super::facts::{Connection, facts, of_connection};
+use super::facts::{facts, of_connection};
 use super::future::AuthzFuture;
 use super::metrics::AuthzMetrics;
 use crate::BoxError;
+use crate::connection::Connection;
 use http::Request;
 use mesh_core::decide::authorize::{Explanation, explain};
 use mesh_core::decide::{Authorizer, Decision, RequestFacts, Verdict};

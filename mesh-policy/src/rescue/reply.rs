@@ -36,7 +36,7 @@ fn of_failure(kind: FailureKind) -> Rejection {
         body: format!("upstream connect error or disconnect/reset before headers. reset reason: {reason}")
             .into(),
         overloaded: kind == FailureKind::Overflow,
-        headers: http::HeaderMap::new(),
+        headers: None,
     };
     match kind {
         FailureKind::Timeout => Rejection {

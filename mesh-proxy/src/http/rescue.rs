@@ -5,7 +5,7 @@
 use crate::body::Body;
 use crate::pool::{ConnectError, Failure, Reset};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 use mesh_core::response_flag::{ResponseFlag, ResponseFlags};
 use mesh_policy::{Rejection, find, flags_of, grpc};
 use std::borrow::Cow;
@@ -28,7 +28,7 @@ pub(crate) fn reject(
         details: details.into(),
         body: body.into(),
         overloaded: false,
-        headers: HeaderMap::new(),
+        headers: None,
     }
 }
 
@@ -105,7 +105,7 @@ fn reset(reason: &str, transport: Option<&str>) -> Rejection {
 
 /// The response, in the caller's terms.
 pub(crate) fn respond(reply: &Rejection, grpc: bool) -> Response<Body> {
-    let mut headers = reply.headers.clone();
+    let mut headers = reply.headers.as_deref().cloned().unwrap_or_default();
     let body = if grpc {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         headers.insert(grpc::STATUS, HeaderValue::from(reply.grpc_status));

@@ -1,0 +1,9 @@
+//! Buckets of this process.
+
+pub(super) mod future;
+pub(super) mod layer;
+pub(super) mod limiter;
+pub(super) mod spec;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,164 @@
+//! Which buckets a request takes from, and what they say together.
+
+use crate::ratelimit::bucket::{Epoch, FullAt, Rate, Standing, give_back, take};
+use crate::ratelimit::entry::{Entry, View};
+use crate::ratelimit::table::Table;
+use std::hash::Hasher;
+use tokio::time::Instant;
+
+/// One limit: the requests that it holds for, and their buckets.
+#[derive(Debug)]
+struct Limit {
+    entries: Box<[Entry]>,
+    rate: Rate,
+    buckets: Buckets,
+}
+
+#[derive(Debug)]
+enum Buckets {
+    /// The entries have one value each.
+    One(FullAt),
+    /// One for each combination of values.
+    Each(Table, usize),
+}
+
+/// The bucket of a request.
+struct Found<'l> {
+    full_at: &'l FullAt,
+    shared: bool,
+}
+
+impl Limit {
+    fn new(entries: Box<[Entry]>, rate: Rate, keys: usize) -> Self {
+        let buckets = match entries.iter().all(Entry::wants_one_value) {
+            true => Buckets::One(FullAt::new(0)),
+            false => Buckets::Each(Table::new(keys), keys),
+        };
+        Self { entries, rate, buckets }
+    }
+
+    /// With full buckets.
+    fn refilled(&self) -> Self {
+        let keys = if let Buckets::Each(_, keys) = self.buckets { keys } else { 1 };
+        Self::new(self.entries.clone(), self.rate, keys)
+    }
+
+    /// `None` if the limit does not hold for the request.
+    fn bucket(&self, view: &View<'_>, now: u64) -> Option<Found<'_>> {
+        match &self.buckets {
+            Buckets::One(full_at) => {
+                let holds = self.entries.iter().all(|entry| entry.hash(view, &mut Unhashed));
+                holds.then_some(Found { full_at, shared: false })
+            }
+            Buckets::Each(table, _) => {
+                let mut hasher = table.hasher();
+                if !self.entries.iter().all(|entry| entry.hash(view, &mut hasher)) {
+                    return None;
+                }
+                // A bucket that is full again can be forgotten.
+                let slot = table.slot(hasher.finish(), |full_at| full_at.saturating_sub(now))?;
+                Some(Found { full_at: slot.word, shared: slot.shared })
+            }
+        }
+    }
+}
+
+/// Takes what would be hashed, where only the comparison counts.
+struct Unhashed;
+
+impl Hasher for Unhashed {
+    fn finish(&self) -> u64 {
+        0
+    }
+
+    fn write(&mut self, _: &[u8]) {}
+}
+
+/// The limits of one layer, which its clones share.
+#[derive(Debug)]
+pub(super) struct Limiter {
+    epoch: Epoch,
+    /// For every request; `None` limits only what the others hold for.
+    all: Option<(Rate, FullAt)>,
+    /// Strictest first, so that the first that refuses has mostly been asked first.
+    limits: Vec<Limit>,
+    /// Whether a request that one of the limits holds for takes from the bucket of all, too.
+    pub(super) always_all: bool,
+    /// How many callers a limit keeps apart, of those that are added next.
+    pub(super) keys: usize,
+}
+
+/// What the buckets say.
+pub(super) struct Verdict {
+    /// Of the bucket that refused, or else of the strictest that was asked; `None` if none was.
+    pub(super) standing: Result<Option<Standing>, Standing>,
+    pub(super) shared: bool,
+}
+
+impl Limiter {
+    pub(super) fn new(all: Option<Rate>) -> Self {
+        Self {
+            epoch: Epoch::new(Instant::now()),
+            all: all.map(|rate| (rate, FullAt::new(0))),
+            limits: Vec::new(),
+            always_all: true,
+            keys: 16_384,
+        }
+    }
+
+    pub(super) fn limit(&mut self, entries: Box<[Entry]>, rate: Rate) {
+        let at = self.limits.partition_point(|limit| limit.rate.interval() >= rate.interval());
+        self.limits.insert(at, Limit::new(entries, rate, self.keys));
+    }
+
+    /// Takes a token from every bucket that holds for a request, or from none.
+    pub(super) fn charge(&self, view: &View<'_>, now: Instant) -> Verdict {
+        let now = self.epoch.ticks(now);
+        let (mut strictest, mut shared) = (None, false);
+        for (asked, limit) in self.limits.iter().enumerate() {
+            let Some(bucket) = limit.bucket(view, now) else { continue };
+            shared |= bucket.shared;
+            match take(bucket.full_at, &limit.rate, now) {
+                Ok(standing) => strictest = strictest.or(Some(standing)),
+                Err(standing) => {
+                    self.give_back(asked, view, now);
+                    return Verdict { standing: Err(standing), shared };
+                }
+            }
+        }
+        let standing = match &self.all {
+            Some((rate, full_at)) if strictest.is_none() || self.always_all => match take(full_at, rate, now)
+            {
+                Ok(standing) => Ok(strictest.or(Some(standing))),
+                Err(standing) => {
+                    self.give_back(self.limits.len(), view, now);
+                    Err(standing)
+                }
+            },
+            _ => Ok(strictest),
+        };
+        Verdict { standing, shared }
+    }
+
+    /// Gives back what the first limits took.
+    #[cold]
+    fn give_back(&self, asked: usize, view: &View<'_>, now: u64) {
+        for limit in self.limits.iter().take(asked) {
+            if let Some(bucket) = limit.bucket(view, now) {
+                give_back(bucket.full_at, &limit.rate);
+            }
+        }
+    }
+}
+
+impl Clone for Limiter {
+    /// With full buckets of its own.
+    fn clone(&self) -> Self {
+        Self {
+            epoch: self.epoch,
+            all: self.all.as_ref().map(|(rate, _)| (*rate, FullAt::new(0))),
+            limits: self.limits.iter().map(Limit::refilled).collect(),
+            ..*self
+        }
+    }
+}

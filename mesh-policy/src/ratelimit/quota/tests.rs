@@ -1,0 +1,231 @@
+use super::service::*;
+use super::store::{Charge, Store, weighted};
+use crate::BoxError;
+use crate::ratelimit::*;
+use crate::testing::Script;
+use http::{Request, Response};
+use parking_lot::Mutex;
+use proptest::prelude::*;
+use serde_json::json;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tower::{Layer, ServiceExt};
+
+/// A clock that a test sets, in milliseconds since 1970.
+#[derive(Clone, Default)]
+struct Wall(Arc<Mutex<u64>>);
+
+impl Wall {
+    fn read(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_millis(*self.0.lock())
+    }
+
+    fn quotas(&self, quotas: impl Into<Arc<[Quota]>>) -> Quotas<MemoryStore> {
+        let wall = self.clone();
+        Quotas::new(MemoryStore::new(1000), "shop", quotas).clock(move || wall.read())
+    }
+}
+
+fn ask(entries: &[(&str, &str)]) -> RateLimitRequest {
+    let entries = entries.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    let descriptors = vec![RateLimitDescriptor { entries }];
+    RateLimitRequest { domain: "shop".to_owned(), descriptors, hits_addend: 1 }
+}
+
+async fn word(quotas: &Quotas<MemoryStore>, request: RateLimitRequest) -> RateLimitResponse {
+    quotas.should_rate_limit(request).await.unwrap()
+}
+
+async fn passes(quotas: &Quotas<MemoryStore>, entries: &[(&str, &str)]) -> bool {
+    word(quotas, ask(entries)).await.overall_code == Code::Ok
+}
+
+#[tokio::test]
+async fn a_fixed_window_begins_anew_at_each_full_minute() {
+    let wall = Wall::default();
+    let quotas =
+        wall.quotas([Quota::new(2, RateLimitUnit::Minute).each("remote_address").name("per minute")]);
+    let caller = [("remote_address", "192.0.2.1")];
+    *wall.0.lock() = 45_500;
+    let first = word(&quotas, ask(&caller)).await;
+    let status = &first.statuses[0];
+    assert_eq!(
+        (status.limit_remaining, status.duration_until_reset),
+        (1, Some(Duration::from_millis(14_500)))
+    );
+    assert_eq!(status.current_limit.as_ref().unwrap().name, "per minute");
+    assert!(passes(&quotas, &caller).await && !passes(&quotas, &caller).await);
+    assert!(passes(&quotas, &[("remote_address", "192.0.2.2")]).await);
+    *wall.0.lock() = 59_999;
+    assert!(!passes(&quotas, &caller).await);
+    *wall.0.lock() = 60_000;
+    assert!(
+        passes(&quotas, &caller).await && passes(&quotas, &caller).await && !passes(&quotas, &caller).await
+    );
+}
+
+#[tokio::test]
+async fn a_sliding_window_lets_in_as_much_as_has_left_it() {
+    let wall = Wall::default();
+    let quotas = wall.quotas([Quota::new(10, RateLimitUnit::Minute).each("user").sliding()]);
+    let caller = [("user", "a")];
+    *wall.0.lock() = 59_000;
+    for _ in 0..10 {
+        assert!(passes(&quotas, &caller).await);
+    }
+    *wall.0.lock() = 60_000;
+    assert!(!passes(&quotas, &caller).await, "a fixed window would let ten more in at once");
+    *wall.0.lock() = 90_000;
+    let mut passed = 0;
+    while passes(&quotas, &caller).await {
+        passed += 1;
+    }
+    assert_eq!(passed, 5);
+}
+
+#[tokio::test]
+async fn the_quota_that_fits_most_closely_counts() {
+    let wall = Wall::default();
+    let quotas = wall.quotas([
+        Quota::new(1, RateLimitUnit::Day).each("plan"),
+        Quota::new(2, RateLimitUnit::Day).only("plan", "paid"),
+        Quota::new(0, RateLimitUnit::Day).only("plan", "none"),
+        Quota::new(3, RateLimitUnit::Day).only("plan", "paid").each("user"),
+    ]);
+    for (entries, most) in [
+        (vec![("plan", "free")], 1),
+        (vec![("plan", "paid")], 2),
+        (vec![("plan", "none")], 0),
+        (vec![("plan", "paid"), ("user", "a")], 3),
+    ] {
+        for _ in 0..most {
+            assert!(passes(&quotas, &entries).await, "{entries:?}");
+        }
+        assert!(!passes(&quotas, &entries).await, "{entries:?}");
+    }
+    for _ in 0..10 {
+        assert!(passes(&quotas, &[("user", "a")]).await, "none fits");
+        let other = RateLimitRequest { domain: "other".to_owned(), ..ask(&[("plan", "none")]) };
+        assert_eq!(word(&quotas, other).await.overall_code, Code::Ok, "another domain's");
+    }
+}
+
+#[tokio::test]
+async fn what_one_quota_refuses_counts_in_no_other() {
+    let wall = Wall::default();
+    let quotas = wall.quotas([
+        Quota::new(1, RateLimitUnit::Day).each("user"),
+        Quota::new(3, RateLimitUnit::Day).each("plan"),
+    ]);
+    let both = |user: &str| {
+        let mut request = ask(&[("plan", "free")]);
+        request.descriptors.extend(ask(&[("user", user)]).descriptors);
+        request
+    };
+    assert_eq!(word(&quotas, both("a")).await.overall_code, Code::Ok);
+    for _ in 0..5 {
+        let refused = word(&quotas, both("a")).await;
+        assert_eq!(refused.overall_code, Code::OverLimit);
+        assert_eq!((refused.statuses[0].code, refused.statuses[0].limit_remaining), (Code::Ok, 2));
+        assert_eq!((refused.statuses[1].code, refused.statuses[1].limit_remaining), (Code::OverLimit, 0));
+    }
+    assert_eq!(word(&quotas, both("b")).await.overall_code, Code::Ok);
+}
+
+#[test]
+fn a_value_cannot_pass_for_another_callers() {
+    let quota = Quota::new(1, RateLimitUnit::Day).each("a").each("b");
+    let key = |a: &str, b: &str| {
+        let entries = vec![("a".to_owned(), a.to_owned()), ("b".to_owned(), b.to_owned())];
+        quota.charge("shop", &RateLimitDescriptor { entries }, 1, Duration::ZERO).0.key
+    };
+    assert_ne!(key("x", "y|b=1:z"), key("x|b=1:y", "z"));
+    assert_ne!(key("1:x", ""), key("", "1:x"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_layer_over_quotas_tells_callers_how_they_stand() {
+    let wall = Wall::default();
+    let quotas = wall.quotas([Quota::new(1, RateLimitUnit::Hour).each("x-user").name("hourly")]);
+    let layer = RateLimitLayer::new(quotas, "shop")
+        .descriptor([Entry::header(http::HeaderName::from_static("x-user"))])
+        .x_ratelimit_headers();
+    let send = || {
+        let request = Request::get("/").header("x-user", "a").body(()).unwrap();
+        layer.layer(Script::new([])).oneshot(request)
+    };
+    let response: Response<String> = send().await.unwrap();
+    assert_eq!(response.headers()["x-ratelimit-limit"], "1, 1;w=3600;name=\"hourly\"");
+    assert_eq!(response.headers()["x-ratelimit-remaining"], "0");
+    assert_eq!(response.headers()["x-ratelimit-reset"], "3600");
+    let error: BoxError = send().await.unwrap_err();
+    let limited = crate::find::<RateLimited>(&*error).unwrap();
+    assert_eq!(limited.retry_after(), Some(Duration::from_secs(3600)));
+}
+
+#[test]
+fn a_wrong_file_says_where() {
+    let error = |spec| {
+        let spec: QuotasSpec = serde_json::from_value(spec).unwrap();
+        spec.quotas(MemoryStore::new(1)).unwrap_err().to_string()
+    };
+    let limit = json!({"unit": "HOUR", "requestsPerUnit": 1});
+    assert_eq!(error(json!({})), "domain: must not be empty");
+    assert_eq!(
+        error(
+            json!({"domain": "a", "descriptors": [{"entries": [{"key": "a"}], "rateLimit": limit, "name": "\""}]})
+        ),
+        "descriptors[0].name: must be printable ASCII without quotation marks"
+    );
+    assert!(
+        serde_json::from_value::<QuotasSpec>(json!({"descriptors": [{"rateLimit": {"unit": "EON"}}]}))
+            .is_err()
+    );
+}
+
+proptest! {
+    /// No window ever holds more than its limit; one that slides, not even with what is left of the one before.
+    #[test]
+    fn no_window_holds_more_than_its_quota(
+        sliding in any::<bool>(), limit in 0_u32..20, steps in proptest::collection::vec(0_u64..20_000, 1..200),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let wall = Wall::default();
+            let quota = Quota::new(limit, RateLimitUnit::Minute).each("user");
+            let quotas = wall.quotas([if sliding { quota.sliding() } else { quota }]);
+            let mut windows: HashMap<u64, u64> = HashMap::new();
+            for step in steps {
+                *wall.0.lock() += step;
+                let now = *wall.0.lock();
+                if passes(&quotas, &[("user", "a")]).await {
+                    *windows.entry(now / 60_000).or_default() += 1;
+                }
+                let held = |window: u64| windows.get(&window).copied().unwrap_or(0);
+                let window = now / 60_000;
+                let before = match window.checked_sub(1).filter(|_| sliding) {
+                    Some(before) => weighted(held(before), 1_000_000 - u32::try_from(now % 60_000 * 1_000 / 60).unwrap()),
+                    None => 0,
+                };
+                assert!(held(window) + before <= u64::from(limit));
+            }
+        });
+    }
+
+    /// Threads that charge one count together never take more than it has.
+    #[test]
+    fn threads_never_take_more_than_there_is(limit in 0_u32..500) {
+        let store = MemoryStore::new(100);
+        let charge = Charge { key: "k".into(), previous: None, limit, hits: 1, expires: 60, lifetime: 60 };
+        let threads: Vec<_> = (0..3).map(|_| {
+            let (store, charge) = (store.clone(), charge.clone());
+            std::thread::spawn(move || {
+                let over = |charged: Vec<super::store::Charged>| charged[0].over;
+                (0..200).filter(|_| !over(store.charge(vec![charge.clone()], 1).into_inner().unwrap())).count()
+            })
+        }).collect();
+        let taken: usize = threads.into_iter().map(|t| t.join().unwrap()).sum();
+        prop_assert_eq!(taken, 600.min(limit as usize));
+    }
+}

@@ -1,0 +1,13 @@
+//! As many requests at once as a service answers in good time.
+
+pub(super) mod body;
+pub(super) mod controller;
+pub(super) mod future;
+pub(super) mod gradient;
+pub(super) mod histogram;
+pub(super) mod layer;
+pub(super) mod permit;
+pub(super) mod spec;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! The inner answer, judged, or the refusal.
+
+use super::body::AdmissionBody;
+use super::controller::Outcome;
+use crate::shed::error::Shed;
+use crate::{BoxError, grpc};
+use http::Response;
+use pin_project_lite::pin_project;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+pin_project! {
+    /// The response of an [`AdmissionControlService`](super::super::AdmissionControlService).
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct AdmissionControlFuture<F> {
+        #[pin]
+        state: State<F>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    #[derive(Debug)]
+    enum State<F> {
+        // The outcome stands first, so that it is dropped while the layer that lets time run out still says so.
+        Sent { outcome: Option<Outcome>, #[pin] inner: F },
+        Refused { error: Option<Shed> },
+    }
+}
+
+impl<F> AdmissionControlFuture<F> {
+    pub(super) fn sent(inner: F, outcome: Outcome) -> Self {
+        Self { state: State::Sent { outcome: Some(outcome), inner } }
+    }
+
+    pub(super) fn refused(error: Shed) -> Self {
+        Self { state: State::Refused { error: Some(error) } }
+    }
+}
+
+impl<F, B, E> Future for AdmissionControlFuture<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    E: Into<BoxError>,
+{
+    type Output = Result<Response<AdmissionBody<B>>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project().state.project() {
+            StateProj::Sent { outcome, inner } => {
+                let answer = ready!(inner.poll(cx));
+                let outcome = outcome.take();
+                Poll::Ready(match answer {
+                    Ok(response) => {
+                        let unjudged = outcome.and_then(|outcome| judge(&response, outcome));
+                        Ok(response.map(|body| AdmissionBody::new(body, unjudged)))
+                    }
+                    Err(error) => {
+                        if let Some(outcome) = outcome {
+                            outcome.record(false);
+                        }
+                        Err(error.into())
+                    }
+                })
+            }
+            StateProj::Refused { error } => match error.take() {
+                Some(error) => Poll::Ready(Err(error.into())),
+                // Only if polled after it was ready, which no caller may do.
+                None => Poll::Pending,
+            },
+        }
+    }
+}
+
+/// Counts a response; gives back what only its trailers can judge.
+fn judge<B>(response: &Response<B>, outcome: Outcome) -> Option<Outcome> {
+    let of = outcome.of()?;
+    let success = match grpc::is_grpc(response.headers()) {
+        true => of.is_grpc_success(response.headers()),
+        false => Some(of.is_success(response.status())),
+    };
+    match success {
+        Some(success) => {
+            outcome.record(success);
+            None
+        }
+        None => Some(outcome),
+    }
+}

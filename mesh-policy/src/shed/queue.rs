@@ -1,0 +1,231 @@
+//! Where requests wait for a place, if they may.
+//!
+//! The most important class goes first, and within a class the *newest*: while more comes than can be done, the
+//! oldest have callers that are about to give up, and serving them in order would serve everybody too late. A full
+//! queue drops the oldest of its least important class for whoever is at least as important. A request whose answer
+//! would come after its caller has gone (its budget, less what an answer takes at present) does not wait on.
+//!
+//! A lock guards the queue. Only requests that wait take it, and requests that end while others wait; what is
+//! admitted at once never does.
+
+use super::priority::{Criticality, Priority};
+use atomic_waker::AtomicWaker;
+use parking_lot::Mutex;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How many may wait for a place, and how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Queue {
+    pub(super) most: usize,
+    pub(super) longest: Duration,
+}
+
+impl Queue {
+    /// At most so many, none longer than that; a budget of a request's own may be shorter.
+    pub fn new(max_waiting: usize, max_wait: Duration) -> Self {
+        Self { most: max_waiting, longest: max_wait }
+    }
+}
+
+const WAITS: u8 = 0;
+const GRANTED: u8 = 1;
+const EVICTED: u8 = 2;
+const GONE: u8 = 3;
+
+/// A request that waits.
+#[derive(Debug)]
+pub(super) struct Waiter {
+    state: AtomicU8,
+    waker: AtomicWaker,
+    pub(super) criticality: Criticality,
+    pub(super) until: Instant,
+}
+
+impl Waiter {
+    fn leave(&self, to: u8) -> bool {
+        self.state.compare_exchange(WAITS, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// Whether it has a place now, or has lost its place in the queue.
+    pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<bool> {
+        self.waker.register(cx.waker());
+        match self.state.load(Ordering::Acquire) {
+            WAITS => Poll::Pending,
+            state => Poll::Ready(state == GRANTED),
+        }
+    }
+}
+
+/// Requests that wait, by class.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    settings: Queue,
+    classes: Mutex<[VecDeque<Arc<Waiter>>; 4]>,
+    /// Written under the lock; read without it by requests that end.
+    len: AtomicUsize,
+}
+
+/// Why a request may not wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    Full,
+    TooLate,
+}
+
+impl Waiting {
+    pub(super) fn new(settings: Queue) -> Self {
+        Self { settings, classes: Mutex::default(), len: AtomicUsize::new(0) }
+    }
+
+    pub(super) fn settings(&self) -> Queue {
+        self.settings
+    }
+
+    /// How many wait. Sequentially consistent with places that are given back: see
+    /// [`AdaptiveConcurrency`](super::AdaptiveConcurrency).
+    pub(super) fn len(&self) -> usize {
+        self.len.load(Ordering::SeqCst)
+    }
+
+    /// Waits, if an answer that takes `expected` can still come in time.
+    pub(super) fn enter(
+        &self,
+        priority: Priority,
+        expected: Duration,
+        now: Instant,
+    ) -> Result<Arc<Waiter>, Refusal> {
+        let longest = match priority.budget {
+            Some(budget) => self.settings.longest.min(budget.saturating_sub(expected)),
+            None => self.settings.longest,
+        };
+        if longest.is_zero() {
+            return Err(Refusal::TooLate);
+        }
+        let waiter = Arc::new(Waiter {
+            state: AtomicU8::new(WAITS),
+            waker: AtomicWaker::new(),
+            criticality: priority.criticality,
+            until: now.checked_add(longest).ok_or(Refusal::TooLate)?,
+        });
+        let mut classes = self.classes.lock();
+        if classes.iter().map(VecDeque::len).sum::<usize>() >= self.settings.most {
+            let lowest = Criticality::ALL.iter().zip(classes.iter_mut()).find(|(_, class)| !class.is_empty());
+            let oldest = match lowest {
+                Some((class, waiters)) if *class <= priority.criticality => waiters.pop_front(),
+                _ => None,
+            };
+            let oldest = oldest.ok_or(Refusal::Full)?;
+            if oldest.leave(EVICTED) {
+                oldest.waker.wake();
+            }
+        }
+        if let Some(class) = classes.get_mut(priority.criticality as usize) {
+            class.push_back(Arc::clone(&waiter));
+        }
+        self.count(&classes);
+        Ok(waiter)
+    }
+
+    /// Gives places to those who wait, as long as `open` finds one for their class; `close` gives one back that
+    /// nobody took.
+    pub(super) fn grant(&self, now: Instant, open: impl Fn(Criticality) -> bool, close: impl Fn()) {
+        let mut classes = self.classes.lock();
+        for (class, waiters) in Criticality::ALL.iter().zip(classes.iter_mut()).rev() {
+            while !waiters.is_empty() {
+                if !open(*class) {
+                    self.count(&classes);
+                    return;
+                }
+                // Those whose time is over find out by their own timers.
+                let next =
+                    std::iter::from_fn(|| waiters.pop_back()).find(|w| w.until > now && w.leave(GRANTED));
+                match next {
+                    Some(waiter) => waiter.waker.wake(),
+                    None => close(),
+                }
+            }
+        }
+        self.count(&classes);
+    }
+
+    /// A waiter gives up. Whether it had been given a place meanwhile, which is now its own to give back.
+    pub(super) fn leave(&self, waiter: &Arc<Waiter>) -> bool {
+        if !waiter.leave(GONE) {
+            return waiter.state.swap(GONE, Ordering::AcqRel) == GRANTED;
+        }
+        let mut classes = self.classes.lock();
+        if let Some(class) = classes.get_mut(waiter.criticality as usize)
+            && let Some(at) = class.iter().position(|other| Arc::ptr_eq(other, waiter))
+        {
+            class.remove(at);
+        }
+        self.count(&classes);
+        false
+    }
+
+    fn count(&self, classes: &[VecDeque<Arc<Waiter>>; 4]) {
+        self.len.store(classes.iter().map(VecDeque::len).sum(), Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    fn enter(queue: &Waiting, criticality: Criticality, now: Instant) -> Result<Arc<Waiter>, Refusal> {
+        queue.enter(criticality.into(), Duration::ZERO, now)
+    }
+
+    fn granted(waiter: &Waiter) -> bool {
+        waiter.state.load(Ordering::SeqCst) == GRANTED
+    }
+
+    #[test]
+    fn the_most_important_go_first_and_then_the_newest() {
+        let (queue, now) = (Waiting::new(Queue::new(10, Duration::from_secs(1))), Instant::now());
+        let classes = [Criticality::Sheddable, Criticality::Critical, Criticality::Critical];
+        let [low, old, new] = classes.map(|class| enter(&queue, class, now).unwrap());
+        for next in [&new, &old, &low] {
+            assert!(!granted(next));
+            let places = Cell::new(1);
+            let open = |_| places.replace(0) == 1;
+            queue.grant(now, open, || places.set(1));
+            assert!(granted(next));
+        }
+        assert_eq!(queue.len(), 0);
+    }
+
+    #[test]
+    fn a_full_queue_drops_the_oldest_of_the_least_important() {
+        let (queue, now) = (Waiting::new(Queue::new(2, Duration::from_secs(1))), Instant::now());
+        let old = enter(&queue, Criticality::Sheddable, now).unwrap();
+        let new = enter(&queue, Criticality::Sheddable, now).unwrap();
+        let critical = enter(&queue, Criticality::Critical, now).unwrap();
+        assert_eq!(old.state.load(Ordering::SeqCst), EVICTED);
+        let other = enter(&queue, Criticality::Critical, now).unwrap();
+        assert_eq!(new.state.load(Ordering::SeqCst), EVICTED);
+        assert_eq!(enter(&queue, Criticality::Sheddable, now).unwrap_err(), Refusal::Full);
+        assert_eq!((queue.len(), queue.leave(&critical), queue.leave(&other)), (2, false, false));
+        assert_eq!(queue.len(), 0);
+    }
+
+    #[test]
+    fn what_cannot_be_answered_in_time_does_not_wait() {
+        let (queue, now) = (Waiting::new(Queue::new(2, Duration::from_secs(9))), Instant::now());
+        let with = |millis| Priority { budget: Some(Duration::from_millis(millis)), ..Priority::default() };
+        let expected = Duration::from_millis(300);
+        assert_eq!(queue.enter(with(300), expected, now).unwrap_err(), Refusal::TooLate);
+        let waiter = queue.enter(with(301), expected, now).unwrap();
+        assert_eq!(waiter.until, now + Duration::from_millis(1));
+        // Its time is over when a place comes free: nobody gets it.
+        let places = Cell::new(1);
+        queue.grant(waiter.until, |_| places.replace(0) == 1, || places.set(1));
+        assert!(!granted(&waiter) && places.get() == 1);
+    }
+}
