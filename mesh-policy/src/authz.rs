@@ -93,10 +93,10 @@ mod layer;
 mod metrics;
 mod spec;
 
+pub use crate::connection::Connection;
 pub use crate::token::RequestToken;
 pub use custom::{Authority, CheckFuture, CheckResponse, CustomAuthzLayer, CustomDenied};
 pub use error::Denied;
-pub use crate::connection::Connection;
 pub use future::AuthzFuture;
 pub use layer::{Authz, AuthzLayer, Noted};
 pub use metrics::{AuthzCounts, AuthzMetrics};

@@ -1,7 +1,7 @@
 //! What is known of a request's caller.
 
-use crate::token::RequestToken;
 use crate::connection::Connection;
+use crate::token::RequestToken;
 use http::{Request, header};
 use mesh_core::decide::{RequestFacts, Token};
 use mesh_core::identity::SpiffeId;
