@@ -5,7 +5,9 @@
 
 pub mod authorize;
 pub mod claims;
+pub mod cors;
 pub mod path;
+pub mod rewrite;
 pub mod route;
 
 pub use authorize::{Authorizer, Decision, RequestFacts, Verdict, authorize};

@@ -8,6 +8,7 @@ pub mod compile;
 pub mod credential;
 pub mod decide;
 pub mod diagnostic;
+pub mod format;
 pub mod hostname;
 pub mod identity;
 pub mod merge;

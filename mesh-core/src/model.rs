@@ -12,6 +12,7 @@
 
 pub mod access_log;
 pub mod cluster;
+pub mod cors;
 pub mod endpoint;
 pub mod http;
 pub mod listener;

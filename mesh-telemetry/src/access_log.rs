@@ -6,7 +6,6 @@
 //!
 //! A slow disk never delays a request: a line that finds the queue full is dropped and counted.
 
-mod date;
 pub mod format;
 mod operator;
 #[cfg(test)]

@@ -200,8 +200,20 @@ impl TryFrom<RawStringMatch> for StringMatch {
     }
 }
 
+impl Serialize for StringMatch {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        let pair = match self {
+            Self::Exact(text) => Some(("exact", text)),
+            Self::Prefix(text) => Some(("prefix", text)),
+            Self::Regex(text) => Some(("regex", text)),
+            Self::Present => None,
+        };
+        s.collect_map(pair)
+    }
+}
+
 /// A percentage: `{value: 12.5}`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Percent {

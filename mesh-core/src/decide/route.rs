@@ -125,7 +125,8 @@ pub fn matches(want: &RouteMatch, head: &RequestHead<'_>, random: u64) -> bool {
         && want.fraction.is_none_or(|f| f.hits(random.rotate_left(32)))
 }
 
-fn path_matches(want: &RouteMatch, path: &str) -> bool {
+/// Whether a path, without its query, is what a match wants.
+pub fn path_matches(want: &RouteMatch, path: &str) -> bool {
     let case = want.case_sensitive;
     let same = |a: &[u8], b: &[u8]| if case { a == b } else { a.eq_ignore_ascii_case(b) };
     let starts =

@@ -10,6 +10,7 @@ use http::header::HOST;
 use http::{HeaderValue, Request};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt as _;
+use mesh_core::decide::rewrite::shadow_authority;
 use mesh_core::model::values::Fraction;
 use mesh_policy::breaker::{BreakerLayer, BreakerService};
 use mesh_policy::retry::{Retry, RetryLayer};
@@ -62,14 +63,10 @@ impl Mirrors {
     }
 }
 
-/// Envoy marks the authority of a copy: `reviews:9080` becomes `reviews-shadow:9080`.
+/// Marks the authority of a copy, so that logs can tell it from its original.
 fn shadow_host<B>(copy: &mut Request<B>) {
-    let marked =
-        copy.headers().get(HOST).and_then(|h| h.to_str().ok()).map(|host| match host.rsplit_once(':') {
-            Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => format!("{name}-shadow:{port}"),
-            _ => format!("{host}-shadow"),
-        });
-    if let Some(value) = marked.and_then(|m| HeaderValue::try_from(m).ok()) {
+    let marked = copy.headers().get(HOST).and_then(|host| host.to_str().ok()).map(shadow_authority);
+    if let Some(value) = marked.and_then(|marked| HeaderValue::try_from(marked).ok()) {
         copy.headers_mut().insert(HOST, value);
     }
 }

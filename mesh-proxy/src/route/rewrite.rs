@@ -1,98 +1,32 @@
 //! Changes of the path on the way, and the target of a redirect.
 
-use http::uri::PathAndQuery;
-use http::{HeaderName, HeaderValue, Request, Uri};
+use http::Request;
+use mesh_core::decide::rewrite::{PathRewriter, matched_prefix};
 use mesh_core::model::matcher::RequestHead;
-use mesh_core::model::route::{PathMatch, PathRewrite, Redirect, RedirectPath, RouteMatch};
+use mesh_core::model::route::{PathRewrite, Redirect, RedirectPath, RouteMatch};
 
-const ORIGINAL_PATH: HeaderName = HeaderName::from_static("x-envoy-original-path");
-
-/// A route's change of the path, compiled.
-pub(super) enum Rewrite {
-    None,
-    /// So many bytes at the start become this text; `None` is the whole path.
-    Prefix {
-        matched: Option<usize>,
-        text: String,
-    },
-    Regex {
-        pattern: regex::Regex,
-        text: String,
-    },
-}
+/// A route's change of the path, compiled; `None` changes nothing.
+pub(super) struct Rewrite(Option<PathRewriter>);
 
 impl Rewrite {
     pub(super) fn new(spec: Option<&PathRewrite>, matches: &RouteMatch) -> Self {
-        match spec {
-            None => Self::None,
-            Some(PathRewrite::Prefix(text)) => {
-                Self::Prefix { matched: matched_prefix(&matches.path), text: text.clone() }
+        Self(spec.and_then(|spec| match PathRewriter::new(spec, &matches.path) {
+            Ok(rewriter) => Some(rewriter),
+            Err(error) => {
+                tracing::error!(%error, "a path rewrite cannot be compiled");
+                None
             }
-            Some(PathRewrite::Regex { pattern, substitution }) => {
-                // The model's pattern compiled once already, within the same bounds.
-                match regex::RegexBuilder::new(pattern.translated()).size_limit(1 << 20).build() {
-                    Ok(pattern) => Self::Regex { pattern, text: groups(substitution) },
-                    Err(error) => {
-                        tracing::error!(%error, "a path rewrite cannot be compiled");
-                        Self::None
-                    }
-                }
-            }
-        }
+        }))
     }
 
     pub(super) fn apply<B>(&self, request: &mut Request<B>) {
-        let Some(old) = request.uri().path_and_query() else { return };
-        let path = old.path();
-        let new = match self {
-            Self::None => return,
-            Self::Prefix { matched, text } => {
-                let rest = matched.and_then(|n| path.get(n..)).unwrap_or_default();
-                format!("{text}{rest}")
-            }
-            Self::Regex { pattern, text } => pattern.replace_all(path, text.as_str()).into_owned(),
-        };
-        let full = match old.query() {
-            Some(query) => format!("{new}?{query}"),
-            None => new,
-        };
-        let original = HeaderValue::from_str(old.as_str());
-        let Ok(changed) = PathAndQuery::try_from(full) else { return };
-        if let Ok(original) = original {
-            request.headers_mut().insert(ORIGINAL_PATH, original);
+        let Some(rewriter) = &self.0 else { return };
+        let mut uri = std::mem::take(request.uri_mut());
+        if let Err(error) = rewriter.apply(&mut uri, request.headers_mut()) {
+            tracing::debug!(%error, "a path stays as it was");
         }
-        *request.uri_mut() = Uri::from(changed);
+        *request.uri_mut() = uri;
     }
-}
-
-/// How much of a path a match stands for; `None` is all of it.
-fn matched_prefix(path: &PathMatch) -> Option<usize> {
-    match path {
-        PathMatch::Prefix(prefix) | PathMatch::Segments(prefix) => Some(prefix.len()),
-        PathMatch::Exact(_) | PathMatch::Regex(_) => None,
-    }
-}
-
-/// RE2's `\1` in the words of the regex crate, where `$` is the special character.
-fn groups(substitution: &str) -> String {
-    let mut out = String::with_capacity(substitution.len() + 4);
-    let mut chars = substitution.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '$' => out.push_str("$$"),
-            '\\' => match chars.next() {
-                Some(digit) if digit.is_ascii_digit() => {
-                    out.push_str("${");
-                    out.push(digit);
-                    out.push('}');
-                }
-                Some(other) => out.push(other),
-                None => {}
-            },
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 /// Where a redirect leads. Envoy's rules: what is not replaced stays, but a port that belongs to the old
@@ -151,32 +85,7 @@ fn split_port(authority: &str) -> (&str, Option<u16>) {
 mod tests {
     use super::*;
     use http::{HeaderMap, Method, StatusCode};
-    use mesh_core::model::matcher::Regex;
-
-    fn rewritten(spec: PathRewrite, path: PathMatch, uri: &str) -> (String, String) {
-        let matches = RouteMatch { path, ..RouteMatch::default() };
-        let mut request = Request::builder().uri(uri).body(()).unwrap();
-        Rewrite::new(Some(&spec), &matches).apply(&mut request);
-        let original = request.headers()["x-envoy-original-path"].to_str().unwrap().to_owned();
-        (request.uri().to_string(), original)
-    }
-
-    #[test]
-    fn a_prefix_is_replaced_and_the_query_stays() {
-        let spec = PathRewrite::Prefix("/new".into());
-        let (path, original) = rewritten(spec.clone(), PathMatch::Prefix("/old".into()), "/old/a?b=c");
-        assert_eq!((path.as_str(), original.as_str()), ("/new/a?b=c", "/old/a?b=c"));
-        assert_eq!(rewritten(spec, PathMatch::Exact("/old".into()), "/old").0, "/new");
-    }
-
-    #[test]
-    fn a_pattern_is_replaced_wherever_it_is_found() {
-        let spec = PathRewrite::Regex {
-            pattern: Regex::new("/v([0-9]+)/").unwrap(),
-            substitution: r"/$v\1/".into(),
-        };
-        assert_eq!(rewritten(spec, PathMatch::Prefix("/".into()), "/v2/x").0, "/$v2/x");
-    }
+    use mesh_core::model::route::PathMatch;
 
     #[test]
     fn a_redirect_keeps_what_it_does_not_replace() {

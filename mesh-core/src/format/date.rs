@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 /// A compiled date format, in UTC.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct DateFormat(Vec<Part>);
+pub struct DateFormat(Vec<Part>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Part {
@@ -74,7 +74,8 @@ impl DateFormat {
         Ok(Self(parts))
     }
 
-    pub(super) fn write(&self, at: SystemTime, out: &mut Vec<u8>) {
+    /// Appends a date.
+    pub fn write(&self, at: SystemTime, out: &mut Vec<u8>) {
         let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
         let nanos = format_nanos(since.subsec_nanos());
         let digits = |n: usize| nanos.get(..n.min(nanos.len())).unwrap_or_default();
