@@ -4,12 +4,19 @@
 
 #[cfg(any(feature = "retry", feature = "breaker"))]
 pub mod budget;
-#[cfg(any(feature = "authz", feature = "ratelimit"))]
+#[cfg(any(feature = "authz", feature = "headers", feature = "ratelimit"))]
 mod connection;
 #[cfg(any(feature = "timeout", feature = "outlier", feature = "breaker", feature = "shed"))]
 mod elapsing;
 pub mod failure;
-#[cfg(any(feature = "retry", feature = "breaker", feature = "fault", feature = "outlier", feature = "shed"))]
+#[cfg(any(
+    feature = "retry",
+    feature = "breaker",
+    feature = "fault",
+    feature = "outlier",
+    feature = "shed",
+    feature = "mirror"
+))]
 mod gauge;
 pub mod grpc;
 #[cfg(any(
@@ -22,7 +29,11 @@ pub mod grpc;
     feature = "jwt",
     feature = "ratelimit",
     feature = "limits",
-    feature = "shed"
+    feature = "shed",
+    feature = "cors",
+    feature = "headers",
+    feature = "mirror",
+    feature = "rewrite"
 ))]
 mod metrics;
 pub mod random;
@@ -34,7 +45,8 @@ pub mod spec;
     feature = "fault",
     feature = "outlier",
     feature = "ratelimit",
-    feature = "shed"
+    feature = "shed",
+    feature = "mirror"
 ))]
 mod sync;
 #[cfg(any(feature = "authz", feature = "jwt"))]
@@ -58,6 +70,8 @@ pub mod ratelimit;
 pub mod rescue;
 #[cfg(feature = "retry")]
 pub mod retry;
+#[cfg(feature = "rewrite")]
+pub mod rewrite;
 #[cfg(feature = "shed")]
 pub mod shed;
 #[cfg(feature = "timeout")]
