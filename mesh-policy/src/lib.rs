@@ -56,6 +56,8 @@ mod token;
 pub mod authz;
 #[cfg(feature = "breaker")]
 pub mod breaker;
+#[cfg(feature = "cors")]
+pub mod cors;
 #[cfg(feature = "fault")]
 pub mod fault;
 #[cfg(feature = "jwt")]
