@@ -60,6 +60,8 @@ pub mod breaker;
 pub mod cors;
 #[cfg(feature = "fault")]
 pub mod fault;
+#[cfg(feature = "headers")]
+pub mod headers;
 #[cfg(feature = "jwt")]
 pub mod jwt;
 #[cfg(feature = "limits")]
