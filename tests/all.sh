@@ -108,7 +108,7 @@ say "cargo test, with the peers: ${features[*]:-none}"
 cargo test --workspace --locked ${features[0]:+--features "$(IFS=,; echo "${features[*]}")"}
 
 say "each layer alone, without tonic, rustls or hyper"
-for layer in timeout retry fault breaker outlier authz jwt rescue ratelimit redis limits shed cors headers rewrite; do
+for layer in timeout retry fault breaker outlier authz jwt rescue ratelimit redis limits shed cors headers mirror rewrite; do
   cargo build --locked -q -p mesh-policy --no-default-features --features "$layer"
   tree=$(cargo tree --locked -e normal --prefix none -p mesh-policy --no-default-features --features "$layer")
   # Signatures are jwt's trade.

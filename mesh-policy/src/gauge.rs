@@ -1,7 +1,7 @@
 //! Bounded counts of what is open: the atomics behind the breaker, the retry budget and active faults.
 
 use crate::sync::atomic::{AtomicU32, Ordering};
-#[cfg(any(feature = "retry", feature = "breaker", feature = "fault"))]
+#[cfg(any(feature = "retry", feature = "breaker", feature = "fault", feature = "mirror"))]
 use std::sync::Arc;
 
 /// How many are open. Never above the limit given at the moment one opens.
@@ -29,7 +29,7 @@ impl Gauge {
     }
 }
 
-#[cfg(any(feature = "retry", feature = "breaker", feature = "fault"))]
+#[cfg(any(feature = "retry", feature = "breaker", feature = "fault", feature = "mirror"))]
 /// Something that holds gauges of several kinds.
 pub(crate) trait Gauges {
     /// The names of its gauges.
@@ -39,14 +39,14 @@ pub(crate) trait Gauges {
     fn gauge(&self, kind: Self::Kind) -> &Gauge;
 }
 
-#[cfg(any(feature = "retry", feature = "breaker", feature = "fault"))]
+#[cfg(any(feature = "retry", feature = "breaker", feature = "fault", feature = "mirror"))]
 /// One open thing; closes its gauge when dropped.
 pub(crate) struct Held<T: Gauges> {
     of: Arc<T>,
     kind: T::Kind,
 }
 
-#[cfg(any(feature = "retry", feature = "breaker", feature = "fault"))]
+#[cfg(any(feature = "retry", feature = "breaker", feature = "fault", feature = "mirror"))]
 impl<T: Gauges> Held<T> {
     /// Opens one of a kind unless `limit` are open.
     pub(crate) fn try_open(of: &Arc<T>, kind: T::Kind, limit: u32) -> Option<Self> {
@@ -54,7 +54,7 @@ impl<T: Gauges> Held<T> {
     }
 }
 
-#[cfg(any(feature = "retry", feature = "breaker", feature = "fault"))]
+#[cfg(any(feature = "retry", feature = "breaker", feature = "fault", feature = "mirror"))]
 impl<T: Gauges> Drop for Held<T> {
     fn drop(&mut self) {
         self.of.gauge(self.kind).close();

@@ -66,6 +66,8 @@ pub mod headers;
 pub mod jwt;
 #[cfg(feature = "limits")]
 pub mod limits;
+#[cfg(feature = "mirror")]
+pub mod mirror;
 #[cfg(feature = "outlier")]
 pub mod outlier;
 #[cfg(feature = "ratelimit")]
