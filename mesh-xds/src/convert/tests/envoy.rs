@@ -89,7 +89,17 @@ fn listeners(n: usize) -> Vec<Value> {
         .map(|(i, mut listener)| {
             listener.name = format!("{}-{i}", listener.name).into();
             for (port, chain) in (1..).zip(&mut listener.filter_chains) {
-                Arc::make_mut(chain).matches.destination_port = Some(port);
+                let matches = &mut Arc::make_mut(chain).matches;
+                matches.destination_port = Some(port);
+                // A chain that wants the same twice overlaps with itself.
+                for texts in [&mut matches.server_names, &mut matches.application_protocols] {
+                    texts.sort();
+                    texts.dedup();
+                }
+                for nets in [&mut matches.destination, &mut matches.source] {
+                    nets.sort_by_key(ipnet::IpNet::trunc);
+                    nets.dedup_by_key(|net| net.trunc());
+                }
             }
             to_json(&encode::listener(&listener)).unwrap()
         })
