@@ -23,7 +23,7 @@ const RUNS: usize = 2;
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
-    for shape in shapes::ALL {
+    for shape in shapes::all() {
         if wanted.is_empty() || wanted.iter().any(|part| shape.name.contains(part.as_str())) {
             row(shape);
         }

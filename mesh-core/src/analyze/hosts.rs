@@ -10,6 +10,7 @@ use crate::api::networking::ServiceEntry;
 use crate::diagnostic::{Finding, Findings, code};
 use crate::hostname::Hostname;
 use crate::registry::{CLUSTER_DOMAIN, ExportTo, Provider, Registry, Service};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -172,6 +173,8 @@ struct Owners<'w> {
     registry: &'w Registry,
     /// Under each wildcard, services of two namespaces: one of them is another's than that of who asks.
     wild: HashMap<Hostname, Vec<&'w Arc<Service>>>,
+    /// Of hosts that were asked for, the service that has the host by its form.
+    exact: RefCell<HashMap<Hostname, Option<&'w Arc<Service>>>>,
 }
 
 impl<'w> Owners<'w> {
@@ -185,7 +188,7 @@ impl<'w> Owners<'w> {
                 }
             }
         }
-        Self { registry, wild }
+        Self { registry, wild, exact: RefCell::default() }
     }
 
     /// The service of another namespace that a host means.
@@ -194,10 +197,16 @@ impl<'w> Owners<'w> {
             let suffix = format!(".{}.svc.{CLUSTER_DOMAIN}", s.namespace);
             *s.namespace != *own && s.host.as_str().ends_with(&suffix)
         };
-        match host.is_wildcard() {
-            true => self.wild.get(host).into_iter().flatten().copied().find(|s| belongs(s)),
-            false => self.registry.services_at(host).find(|s| belongs(s)),
+        if host.is_wildcard() {
+            return self.wild.get(host).into_iter().flatten().copied().find(|s| belongs(s));
         }
+        // Whose host it is does not depend on who asks, so that each is looked for once.
+        let (_, owner) =
+            host.as_str().strip_suffix(CLUSTER_DOMAIN)?.strip_suffix(".svc.")?.rsplit_once('.')?;
+        let mut known = self.exact.borrow_mut();
+        let find = |host: &Hostname| self.registry.services_at(host).find(|s| *s.namespace == *owner);
+        let found = *known.entry(host.clone()).or_insert_with_key(find);
+        found.filter(|s| *s.namespace != *own)
     }
 }
 

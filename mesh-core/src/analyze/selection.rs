@@ -28,6 +28,9 @@ impl<'a> One<'a> {
     }
 }
 
+/// A namespace, and the labels by which some of its workloads are selected.
+type Selecting<'a> = (&'a str, &'a BTreeMap<String, String>);
+
 /// What to say of a kind.
 struct Codes {
     kind: &'static str,
@@ -122,8 +125,7 @@ fn conflicts(ctx: &Context<'_>, all: &[One<'_>], codes: &Codes, out: &mut Findin
     // By the workload's place in memory: names of pods and entries may be the same.
     let mut chosen: HashMap<*const Meta, One<'_>> = HashMap::new();
     // What a selector selects, by the first that is for it: the same for all with that selector.
-    let mut selected: HashMap<(&str, &BTreeMap<String, String>), Vec<(One<'_>, &Workload<'_>)>> =
-        HashMap::new();
+    let mut selected: HashMap<Selecting<'_>, Vec<(One<'_>, &Workload<'_>)>> = HashMap::new();
     for one in all {
         let Some(selector) = one.selector else { continue };
         let firsts = selected.entry((&*one.meta.namespace, selector)).or_insert_with(|| {
@@ -167,7 +169,7 @@ fn nobody(ctx: &Context<'_>, all: &[One<'_>], out: &mut Findings) {
 /// Sidecars of workloads in ambient mode, which have none.
 fn ineffective<'a>(ctx: &Context<'_>, all: &[One<'a>], out: &mut Findings) -> BTreeSet<(&'a str, &'a str)> {
     let mut idle = BTreeSet::new();
-    let mut known: HashMap<(&str, &BTreeMap<String, String>), bool> = HashMap::new();
+    let mut known: HashMap<Selecting<'_>, bool> = HashMap::new();
     for one in all {
         let namespace = ctx.namespace(&one.meta.namespace);
         let in_vain = match one.selector {
