@@ -66,6 +66,7 @@ mod reference;
 mod routes;
 mod selecting;
 mod selection;
+mod selectors;
 mod service;
 mod service_entry;
 mod workloads;

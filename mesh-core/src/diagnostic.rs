@@ -292,7 +292,7 @@ impl fmt::Display for ResourceKey {
 /// The text of one document and where each of its fields stands.
 ///
 /// What Secrets hold is blotted out of the text by the reader of YAML, so that no excerpt shows it.
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct SourceMap {
     /// The file, as the source names it.
     pub file: Arc<str>,

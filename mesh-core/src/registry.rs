@@ -134,7 +134,7 @@ impl Registry {
         host: &'h Hostname,
     ) -> impl Iterator<Item = &'a Arc<Service>> + use<'a, 'h> {
         let declared = self.declared.with(ServiceFacet::Host(host).facet());
-        declared.flat_map(|d| d.services.iter()).filter(move |s| s.host == *host)
+        declared.flat_map(move |d| d.services_at(host))
     }
 
     /// The instances of a service's port whose labels include the given ones; an empty set asks for all.

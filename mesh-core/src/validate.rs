@@ -15,7 +15,7 @@ mod envoy_filter;
 mod extensions;
 mod gateway;
 mod gateway_api;
-mod hosts;
+pub(crate) mod hosts;
 mod ingress;
 pub(crate) mod kubernetes;
 mod mesh_config;

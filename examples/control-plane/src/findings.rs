@@ -3,11 +3,11 @@
 //! Each finding is printed once, when it appears, as a compiler prints it; and it is told when all is well
 //! again.
 
-use mesh_core::diagnostic::{self, Color, Finding, Level};
+use mesh_core::diagnostic::{self, Color, Finding, Level, ResourceKey, Span};
 use mesh_core::node::Node;
 use mesh_core::watch::Watch;
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::sync::Arc;
 
@@ -72,7 +72,9 @@ impl Findings {
         change(&mut state);
         let now = state.all();
         let healed = healed(&state.printed, &now);
-        let new: Vec<Finding> = now.iter().filter(|f| !state.printed.contains(f)).cloned().collect();
+        let mut printed = Distinct::default();
+        state.printed.iter().for_each(|finding| drop(printed.insert(finding)));
+        let new: Vec<Finding> = now.iter().filter(|finding| printed.insert(finding)).cloned().collect();
         state.printed = now;
         drop(state);
         if self.print {
@@ -83,12 +85,9 @@ impl Findings {
 
 impl State {
     fn all(&self) -> Vec<Finding> {
-        let mut all: Vec<Finding> = Vec::new();
-        for finding in self.of_source.iter().chain(self.of_nodes.values().flatten()) {
-            if !all.contains(finding) {
-                all.push(finding.clone());
-            }
-        }
+        let mut seen = Distinct::default();
+        let every = self.of_source.iter().chain(self.of_nodes.values().flatten());
+        let mut all: Vec<Finding> = every.filter(|finding| seen.insert(finding)).cloned().collect();
         all.sort_by(|a, b| {
             let key = |f: &Finding| {
                 let file = f.source.as_ref().map(|s| s.file.clone());
@@ -97,6 +96,27 @@ impl State {
             key(a).cmp(&key(b))
         });
         all
+    }
+}
+
+/// Findings, each once. They are many where many nodes have the same to say, so that they are told apart by what
+/// seldom is the same of two before they are compared whole.
+#[derive(Default)]
+struct Distinct<'a>(HashMap<Outwardly<'a>, Vec<&'a Finding>>);
+
+/// Code, resource, field and message.
+type Outwardly<'a> = (&'static str, &'a ResourceKey, &'a str, &'a str, Option<Span>);
+
+impl<'a> Distinct<'a> {
+    /// Whether it was not there yet.
+    fn insert(&mut self, finding: &'a Finding) -> bool {
+        let Finding { code, resource, path, message, span, .. } = finding;
+        let alike = self.0.entry((*code, resource, path, message, *span)).or_default();
+        let is_new = !alike.contains(&finding);
+        if is_new {
+            alike.push(finding);
+        }
+        is_new
     }
 }
 
@@ -127,6 +147,19 @@ fn print(new: &[Finding], healed: Option<&str>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_many_nodes_say_alike_is_said_once_and_what_differs_in_anything_is_kept() {
+        let one = || Finding::warning("IST0101", "no such host a");
+        let state = State {
+            of_source: vec![one(), one().help("declare it")],
+            of_nodes: (0..3)
+                .map(|i| (format!("node-{i}"), vec![one(), one().note(format!("{}", i / 2))]))
+                .collect(),
+            printed: Vec::new(),
+        };
+        assert_eq!(state.all().len(), 4, "{:?}", state.all());
+    }
 
     #[test]
     fn the_end_of_all_errors_is_told_with_the_warnings_that_are_left() {

@@ -8,7 +8,7 @@ use crate::diagnostic::{Finding, Label, Level, ResourceKey, SourceMap, code};
 use crate::hostname::Hostname;
 use crate::registry::{CLUSTER_DOMAIN, ExportTo, Provider, Registry, Service};
 use crate::world::World;
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -16,6 +16,8 @@ use std::time::SystemTime;
 /// How many names are compared in search of a likely one, in all: suggestions must not cost what the
 /// analysis itself does not.
 const GUESSES: usize = 20_000;
+/// How many names are looked at in that search, in all; most differ in length already.
+const LOOKS: usize = 1_000_000;
 
 /// A World with the indexes that analyzers share.
 #[derive(Debug)]
@@ -27,12 +29,15 @@ pub struct Context<'w> {
     pub(super) selecting: Selecting<'w>,
     /// In order of precedence.
     pub(super) routings: Vec<Routing<'w>>,
-    /// The places in `routings` of those that hold for sidecars, by host.
-    pub(super) on_mesh: ByHost<usize>,
+    /// The places in `routings` of those that hold for sidecars, with the host's place in `spec.hosts`, by host.
+    pub(super) on_mesh: ByHost<(usize, usize)>,
     pub(super) rules: ByHost<Rule<'w>>,
     namespaces: HashMap<&'w str, &'w Meta>,
     inhabited: HashSet<&'w str>,
     guesses: Cell<usize>,
+    looks: Cell<usize>,
+    /// Whether a service of the root namespace is here.
+    root_known: OnceCell<bool>,
     /// What certificates are compared with.
     pub(super) now: SystemTime,
 }
@@ -88,8 +93,8 @@ impl<'w> Context<'w> {
         let routings: Vec<Routing<'w>> = world.of::<VirtualService>().map(|of| routing(of, mesh)).collect();
         let mut on_mesh = ByHost::default();
         for (at, routing) in routings.iter().enumerate().filter(|(_, r)| r.mesh) {
-            for (_, host) in &routing.hosts {
-                on_mesh.insert(host.clone(), at);
+            for (place, host) in &routing.hosts {
+                on_mesh.insert(host.clone(), (at, *place));
             }
         }
         let mut rules = ByHost::default();
@@ -112,6 +117,8 @@ impl<'w> Context<'w> {
             namespaces: world.of::<kubernetes::Namespace>().map(|n| (&*n.meta.name, &n.meta)).collect(),
             inhabited: world.iter().map(|r| &*r.meta().namespace).collect(),
             guesses: Cell::new(GUESSES),
+            looks: Cell::new(LOOKS),
+            root_known: OnceCell::new(),
             now,
         }
     }
@@ -153,7 +160,8 @@ impl<'w> Context<'w> {
     pub(super) fn may_be_installed(&self, host: &Hostname) -> bool {
         let root = &*self.mesh.root_namespace;
         let suffix = format!(".{root}.svc.{CLUSTER_DOMAIN}");
-        host.as_str().ends_with(&suffix) && !self.registry.services().any(|s| *s.namespace == *root)
+        let known = || self.registry.services().any(|s| *s.namespace == *root);
+        host.as_str().ends_with(&suffix) && !*self.root_known.get_or_init(known)
     }
 
     /// The Gateway of a name.
@@ -163,14 +171,18 @@ impl<'w> Context<'w> {
 
     /// The VirtualService that sidecars of a namespace follow for a host: of the most specific ones the first.
     pub(super) fn routing(&self, host: &Hostname, from: &str) -> Option<&Routing<'w>> {
-        let mut found = self.on_mesh.covering(host).filter_map(|at| self.routings.get(*at));
+        let mut found = self.on_mesh.covering(host).filter_map(|(at, _)| self.routings.get(*at));
         found.find(|r| r.seen_by.covers(from))
     }
 
     /// The likely name among some, at most three letters away.
     pub(super) fn nearest<'n>(&self, wrong: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
         let mut best: Option<(usize, &str)> = None;
-        for name in names.filter(|n| n.len().abs_diff(wrong.len()) <= 3) {
+        for name in names {
+            self.looks.set(self.looks.get().checked_sub(1)?);
+            if name.len().abs_diff(wrong.len()) > 3 {
+                continue;
+            }
             let left = self.guesses.get().checked_sub(1)?;
             self.guesses.set(left);
             let found = (strsim::damerau_levenshtein(name, wrong), name);
@@ -179,6 +191,19 @@ impl<'w> Context<'w> {
             }
         }
         best.map(|(_, name)| name)
+    }
+}
+
+/// So many names are listed in one sentence.
+const LISTED: usize = 20;
+
+/// `a, b, c`, or the first of them and how many more there are.
+pub(super) fn list<T: ToString>(names: impl ExactSizeIterator<Item = T>) -> String {
+    let more = names.len().saturating_sub(LISTED);
+    let first: Vec<String> = names.take(LISTED).map(|name| name.to_string()).collect();
+    match more {
+        0 => first.join(", "),
+        _ => format!("{} and {more} more", first.join(", ")),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::api::kubernetes::Secret;
 use crate::api::networking::Gateway;
 use crate::api::networking::gateway::ServerTls;
 use crate::diagnostic::{Finding, Findings, code};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -32,8 +32,14 @@ pub(super) fn secrets(ctx: &Context<'_>, out: &mut Findings) {
     for secret in ctx.world.of::<Secret>() {
         by_namespace.entry(&secret.meta.namespace).or_default().push(&secret.meta.name);
     }
+    let mut by_place: HashMap<(&str, &str), usize> = HashMap::new();
+    for (name, all) in &by_name {
+        by_place.extend(all.iter().enumerate().map(|(at, s)| ((*name, &*s.meta.namespace), at)));
+    }
+    let mut of_selector: HashMap<&BTreeMap<String, String>, BTreeSet<&str>> = HashMap::new();
     for gateway in ctx.world.of::<Gateway>() {
-        let of_proxies = namespaces_of_proxies(ctx, gateway);
+        let of_proxies = of_selector.entry(&gateway.spec.selector);
+        let of_proxies = of_proxies.or_insert_with_key(|selector| namespaces_of_proxies(ctx, selector));
         for (i, server) in gateway.spec.servers.iter().enumerate() {
             for (field, written) in server.tls.iter().flat_map(names) {
                 let Some((namespace, name)) = read(written) else { continue };
@@ -46,7 +52,8 @@ pub(super) fn secrets(ctx: &Context<'_>, out: &mut Findings) {
                     }
                     None => of_proxies.iter().copied().collect(),
                 };
-                if let Some(secret) = same.iter().find(|s| near.contains(&&*s.meta.namespace)) {
+                let found = near.iter().filter_map(|namespace| by_place.get(&(name, *namespace))).min();
+                if let Some(secret) = found.and_then(|at| same.get(*at)) {
                     out.extend(judge(ctx.now, secret).map(|(at, what, help)| {
                         let of = &secret.meta;
                         let message = format!("Secret {}/{} {what}", of.namespace, of.name);
@@ -64,8 +71,7 @@ pub(super) fn secrets(ctx: &Context<'_>, out: &mut Findings) {
 }
 
 /// The namespaces of the proxies that a Gateway selects, as far as they are known.
-fn namespaces_of_proxies<'w>(ctx: &Context<'w>, gateway: &'w Resource<Gateway>) -> BTreeSet<&'w str> {
-    let selector = &gateway.spec.selector;
+fn namespaces_of_proxies<'w>(ctx: &Context<'w>, selector: &BTreeMap<String, String>) -> BTreeSet<&'w str> {
     match selector.is_empty() {
         true => BTreeSet::new(),
         false => ctx.workloads.select(None, selector).map(|w| &*w.meta.namespace).collect(),

@@ -1,6 +1,7 @@
 //! DestinationRules: hosts and subsets that nobody has, and TLS that does not fit the other side.
 
 use super::context::{Context, Spot, beside, full_name, say};
+use super::selectors::Selectors;
 use crate::api::Resource;
 use crate::api::networking::DestinationRule;
 use crate::api::networking::destination_rule::{ClientTls, TlsMode};
@@ -49,16 +50,18 @@ pub(super) fn subsets(ctx: &Context<'_>, out: &mut Findings) {
             }
         }
     }
+    let mut known: HashMap<*const Service, Instances<'_>> = HashMap::new();
     for rule in ctx.world.of::<DestinationRule>() {
         let Ok(host) = full_name(&rule.spec.host, &rule.meta.namespace) else { continue };
         let Some(named) = routed.get(&host) else { continue };
         let Some(service) = ctx.service(&host, &rule.meta.namespace) else { continue };
+        let instances = known.entry(Arc::as_ptr(service)).or_insert_with(|| Instances::of(ctx, service));
         for (i, subset) in rule.spec.subsets.iter().enumerate() {
             let Some(route) = named.get(&*subset.name) else { continue };
             let mut want = subset.labels.clone();
             // Where a workload runs is known of nodes, not of files.
             want.retain(|key, _| !key.starts_with("topology.") && key != "kubernetes.io/hostname");
-            if want.is_empty() || !instances_known(ctx, service) || has_instance(ctx, service, &want) {
+            if want.is_empty() || !instances.known || instances.any(ctx, service, &want) {
                 continue;
             }
             let message =
@@ -70,28 +73,50 @@ pub(super) fn subsets(ctx: &Context<'_>, out: &mut Findings) {
     }
 }
 
-fn instances_known(ctx: &Context<'_>, service: &Service) -> bool {
-    let in_registry =
-        service.ports.iter().any(|p| !ctx.registry.instances(service, p.number, &BTreeMap::new()).is_empty());
-    let selected = || match &service.selector {
-        Some(selector) => ctx.workloads.any(Some(&service.namespace), selector),
-        None => false,
-    };
-    ctx.workloads.known(&service.namespace) && (in_registry || selected())
+/// The labels of a service's instances.
+struct Instances<'w> {
+    /// Whether all of them are here, as far as can be told.
+    known: bool,
+    all: Vec<&'w BTreeMap<String, String>>,
+    by_label: HashMap<(&'w str, &'w str), Vec<usize>>,
 }
 
-fn has_instance(ctx: &Context<'_>, service: &Service, want: &BTreeMap<String, String>) -> bool {
-    let in_registry = service.ports.iter().any(|p| {
-        !ctx.registry.instances(service, p.number, want).is_empty()
-            || !ctx.registry.dns_targets(service, p.number, want).is_empty()
-    });
-    in_registry
-        || service.selector.as_ref().is_some_and(|selector| {
+impl<'w> Instances<'w> {
+    fn of(ctx: &Context<'w>, service: &'w Service) -> Self {
+        let ports = service.ports.iter();
+        let all = ports.flat_map(|p| ctx.registry.instances(service, p.number, &BTreeMap::new()));
+        let all: Vec<&BTreeMap<String, String>> = all.map(|i| &*i.labels).collect();
+        let mut by_label: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
+        for (at, labels) in all.iter().enumerate() {
+            for (key, value) in *labels {
+                by_label.entry((key, value)).or_default().push(at);
+            }
+        }
+        let selected = || {
+            let selector = service.selector.as_ref();
+            selector.is_some_and(|selector| ctx.workloads.any(Some(&service.namespace), selector))
+        };
+        let known = ctx.workloads.known(&service.namespace) && (!all.is_empty() || selected());
+        Self { known, all, by_label }
+    }
+
+    /// Whether one has these labels, of which there is at least one, or will have them.
+    fn any(&self, ctx: &Context<'_>, service: &Service, want: &BTreeMap<String, String>) -> bool {
+        let lists = want.iter().map(|(k, v)| self.by_label.get(&(k.as_str(), v.as_str())));
+        let shortest = lists.map(|l| l.map(Vec::as_slice).unwrap_or_default()).min_by_key(|l| l.len());
+        let mut candidates = shortest.unwrap_or_default().iter().filter_map(|at| self.all.get(*at));
+        let by_name =
+            || service.ports.iter().any(|p| !ctx.registry.dns_targets(service, p.number, want).is_empty());
+        let of_workloads = |selector: &BTreeMap<String, String>| {
             let mut all = want.clone();
             let contradicts =
                 selector.iter().any(|(k, v)| all.insert(k.clone(), v.clone()).is_some_and(|old| old != *v));
             !contradicts && ctx.workloads.any(Some(&service.namespace), &all)
-        })
+        };
+        candidates.any(|labels| labels_match(want, labels))
+            || by_name()
+            || service.selector.as_ref().is_some_and(of_workloads)
+    }
 }
 
 /// TLS to servers whose certificates nobody verifies.
@@ -127,17 +152,23 @@ pub(super) fn unverified(ctx: &Context<'_>, out: &mut Findings) {
 
 /// Rules that call a service in another way than its PeerAuthentication takes.
 pub(super) fn mutual_tls(ctx: &Context<'_>, out: &mut Findings) {
-    let mut by_namespace: HashMap<&str, Vec<&Arc<Resource<PeerAuthentication>>>> = HashMap::new();
+    let mut by_namespace: HashMap<&str, Policies<'_>> = HashMap::new();
     for policy in ctx.world.of::<PeerAuthentication>() {
-        by_namespace.entry(&policy.meta.namespace).or_default().push(policy);
+        by_namespace.entry(&policy.meta.namespace).or_default().add(policy);
     }
+    // Of namespaces and selectors: services of the same workloads take the same.
+    let mut known: HashMap<(&str, &BTreeMap<String, String>), Option<Taken<'_>>> = HashMap::new();
     for rule in ctx.world.of::<DestinationRule>() {
         let own = &*rule.meta.namespace;
         let tls = rule.spec.traffic_policy.as_ref().and_then(|p| p.tls.as_ref());
         let (Some(tls), Ok(host)) = (tls, full_name(&rule.spec.host, own)) else { continue };
         let service = ctx.service(&host, own).filter(|s| s.location == Location::MeshInternal);
-        let Some(service) = service.filter(|s| s.host == host && s.selector.is_some()) else { continue };
-        let Some((mode, policy)) = taken(ctx, &by_namespace, service) else { continue };
+        let Some(service) = service.filter(|s| s.host == host) else { continue };
+        let Some(selector) = &service.selector else { continue };
+        let taken = || taken(ctx, &by_namespace, &service.namespace, selector);
+        let Some((mode, policy)) = *known.entry((&*service.namespace, selector)).or_insert_with(taken) else {
+            continue;
+        };
         let (speaks, takes) = match (tls.mode, mode) {
             (TlsMode::Disable, MtlsMode::Strict) => ("plain text", "mTLS alone"),
             (TlsMode::Simple | TlsMode::Mutual, MtlsMode::Strict) => {
@@ -153,30 +184,41 @@ pub(super) fn mutual_tls(ctx: &Context<'_>, out: &mut Findings) {
     }
 }
 
-/// What all workloads of a service take, and what says so; `None` where that depends on the port, or where
-/// nothing is said.
-fn taken<'a>(
-    ctx: &Context<'_>,
-    by_namespace: &HashMap<&str, Vec<&'a Arc<Resource<PeerAuthentication>>>>,
-    service: &Service,
-) -> Option<(MtlsMode, &'a Arc<Resource<PeerAuthentication>>)> {
-    let of = |namespace: &str| by_namespace.get(namespace).into_iter().flatten().copied();
-    let selector = service.selector.as_ref()?;
-    let selects =
-        |p: &PeerAuthentication| p.selector.as_ref().filter(|s| !s.match_labels.is_empty()).is_some();
-    let mine = of(&service.namespace).filter(|p| selects(&p.spec));
-    let mut of_workloads = None;
-    for policy in mine {
-        let labels = policy.spec.selector.as_ref().map(|s| &s.match_labels)?;
-        if labels_match(labels, selector) {
-            of_workloads = of_workloads.or(Some(policy));
-        } else if !contradict(labels, selector) {
-            // It selects some of them.
-            return None;
+/// What workloads take, and what says so.
+type Taken<'w> = (MtlsMode, &'w Arc<Resource<PeerAuthentication>>);
+
+/// The PeerAuthentications of a namespace.
+#[derive(Default)]
+struct Policies<'w> {
+    selecting: Selectors<'w, &'w Arc<Resource<PeerAuthentication>>>,
+    /// The first that is for all of the namespace.
+    wide: Option<&'w Arc<Resource<PeerAuthentication>>>,
+}
+
+impl<'w> Policies<'w> {
+    fn add(&mut self, policy: &'w Arc<Resource<PeerAuthentication>>) {
+        match policy.spec.selector.as_ref().filter(|s| !s.match_labels.is_empty()) {
+            Some(selector) => self.selecting.insert(&selector.match_labels, policy),
+            None => self.wide = self.wide.or(Some(policy)),
         }
     }
-    let wide = |namespace: &str| of(namespace).find(|p| !selects(&p.spec));
-    let ladder = [of_workloads, wide(&service.namespace), wide(&ctx.mesh.root_namespace)];
+}
+
+/// What all workloads that a service of a namespace selects take, and what says so; `None` where that depends on
+/// the workload or the port, or where nothing is said.
+fn taken<'w>(
+    ctx: &Context<'_>,
+    by_namespace: &HashMap<&str, Policies<'w>>,
+    namespace: &str,
+    selector: &BTreeMap<String, String>,
+) -> Option<Taken<'w>> {
+    let mine = by_namespace.get(namespace);
+    if mine.is_some_and(|p| p.selecting.any_of_some(selector)) {
+        return None;
+    }
+    let of_workloads = mine.and_then(|p| p.selecting.first_of_all(selector).copied());
+    let of_mesh = by_namespace.get(&*ctx.mesh.root_namespace).and_then(|p| p.wide);
+    let ladder = [of_workloads, mine.and_then(|p| p.wide), of_mesh];
     for policy in ladder.into_iter().flatten() {
         if !policy.spec.port_level_mtls.is_empty() {
             return None;
@@ -187,9 +229,4 @@ fn taken<'a>(
         }
     }
     None
-}
-
-/// Whether no workload can have both.
-fn contradict(a: &BTreeMap<String, String>, b: &BTreeMap<String, String>) -> bool {
-    a.iter().any(|(key, value)| b.get(key).is_some_and(|other| other != value))
 }

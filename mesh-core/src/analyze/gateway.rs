@@ -8,6 +8,7 @@ use crate::api::networking::gateway::{self, ServerTls};
 use crate::api::value::labels_match;
 use crate::diagnostic::{Findings, code};
 use crate::hostname::Hostname;
+use crate::validate::hosts::HostSet;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -82,25 +83,30 @@ pub(super) fn ports(ctx: &Context<'_>, out: &mut Findings) {
 
 /// VirtualServices none of whose hosts is one of their gateway's.
 pub(super) fn hosts(ctx: &Context<'_>, out: &mut Findings) {
-    let mut read: HashMap<GatewayName<'_>, Vec<(String, Hostname)>> = HashMap::new();
-    for routing in &ctx.routings {
+    let mut read: HashMap<GatewayName<'_>, Offered> = HashMap::new();
+    for routing in ctx.routings.iter().filter(|r| !r.hosts.is_empty()) {
+        let own = &*routing.of.meta.namespace;
+        let mut wanted = None;
         for (i, name) in &routing.gateways {
             let Some(gateway) = ctx.gateway(*name) else { continue };
-            let offered = read.entry(*name).or_insert_with(|| offered(gateway));
-            let own = &*routing.of.meta.namespace;
-            let fits = offered.iter().filter(|(namespace, _)| namespace == "*" || namespace == own);
-            let fits: Vec<&Hostname> = fits.map(|(_, host)| host).collect();
-            if routing.hosts.is_empty()
-                || routing.hosts.iter().any(|(_, h)| fits.iter().any(|f| f.overlaps(h)))
-            {
+            let offered = read.entry(*name).or_insert_with(|| Offered::by(gateway));
+            // Of the two lists each of the shorter one is looked for in the other.
+            let fits = if offered.all.len() < routing.hosts.len() {
+                let wanted =
+                    wanted.get_or_insert_with(|| routing.hosts.iter().map(|(_, h)| h.clone()).collect());
+                offered.of(own).any(|host| HostSet::overlapping(wanted, host).is_some())
+            } else {
+                routing.hosts.iter().any(|(_, host)| offered.overlaps(host, own))
+            };
+            if fits {
                 continue;
             }
             let message = format!(
                 "none of the hosts is one of gateway `{}/{}`: no request comes through it",
                 name.namespace, name.name
             );
-            let mut known: Vec<String> = fits.iter().map(|h| format!("`{h}`")).collect();
-            known.truncate(5);
+            let known = offered.first.get(own).unwrap_or(&offered.first_for_all);
+            let known: Vec<String> = known.iter().map(|h| format!("`{h}`")).collect();
             let help = match known.is_empty() {
                 true => format!("the gateway lets in no host of namespace `{own}`"),
                 false => format!("its hosts for `{own}` are {}", known.join(", ")),
@@ -112,24 +118,74 @@ pub(super) fn hosts(ctx: &Context<'_>, out: &mut Findings) {
     }
 }
 
-/// The hosts of a gateway with the namespaces that they are for.
-fn offered(gateway: &Resource<Gateway>) -> Vec<(String, Hostname)> {
-    let all = gateway.spec.servers.iter().flat_map(|s| &s.hosts);
-    all.filter_map(|written| {
-        let (namespace, host) = written.split_once('/').unwrap_or(("*", written));
-        let namespace = if namespace == "." { &gateway.meta.namespace } else { namespace };
-        Some((namespace.to_owned(), host.parse().ok()?))
-    })
-    .collect()
+/// The hosts of a gateway, by the namespaces that they are for; `*` for all.
+struct Offered {
+    all: Vec<(String, Hostname)>,
+    by_namespace: HashMap<String, HostSet>,
+    /// For each namespace that is named the first hosts, those for all among them.
+    first: HashMap<String, Vec<Hostname>>,
+    first_for_all: Vec<Hostname>,
+}
+
+impl Offered {
+    /// So many hosts are told.
+    const TOLD: usize = 5;
+
+    fn by(gateway: &Resource<Gateway>) -> Self {
+        let written = gateway.spec.servers.iter().flat_map(|s| &s.hosts).filter_map(|written| {
+            let (namespace, host) = written.split_once('/').unwrap_or(("*", written));
+            let namespace = if namespace == "." { &gateway.meta.namespace } else { namespace };
+            Some((namespace.to_owned(), host.parse::<Hostname>().ok()?))
+        });
+        let all: Vec<_> = written.collect();
+        let mut new =
+            Self { all, by_namespace: HashMap::new(), first: HashMap::new(), first_for_all: Vec::new() };
+        for (namespace, host) in &new.all {
+            new.by_namespace.entry(namespace.clone()).or_default().insert(host.clone());
+            let lists: Vec<&mut Vec<Hostname>> = match namespace.as_str() {
+                "*" if new.first_for_all.len() == Self::TOLD => continue,
+                "*" => new.first.values_mut().chain([&mut new.first_for_all]).collect(),
+                named => {
+                    let before = || new.first_for_all.clone();
+                    vec![new.first.entry(named.to_owned()).or_insert_with(before)]
+                }
+            };
+            for list in lists.into_iter().filter(|list| list.len() < Self::TOLD) {
+                list.push(host.clone());
+            }
+        }
+        new
+    }
+
+    /// Those that are for a namespace.
+    fn of(&self, own: &str) -> impl Iterator<Item = &Hostname> {
+        self.all
+            .iter()
+            .filter(move |(namespace, _)| namespace == "*" || namespace == own)
+            .map(|(_, host)| host)
+    }
+
+    /// Whether one that is for a namespace has a name in common with a host.
+    fn overlaps(&self, host: &Hostname, own: &str) -> bool {
+        let near = ["*", own].into_iter().filter_map(|namespace| self.by_namespace.get(namespace));
+        near.into_iter().any(|set| set.overlapping(host).is_some())
+    }
 }
 
 /// What several gateways have, by the labels of their proxies.
-struct Held<'a, K>(HashMap<K, BTreeMap<&'a Labels, Server<'a>>>);
+struct Held<'a, K>(HashMap<K, Holders<'a>>);
 
 type Labels = BTreeMap<String, String>;
 
 /// A gateway, and the place of one of its servers.
 type Server<'a> = (&'a Arc<Resource<Gateway>>, usize);
+
+/// The first gateway of each selector.
+#[derive(Default)]
+struct Holders<'a> {
+    by_selector: BTreeMap<&'a Labels, Server<'a>>,
+    by_label: HashMap<(&'a str, &'a str), Vec<&'a Labels>>,
+}
 
 impl<'a, K: std::hash::Hash + Eq> Held<'a, K> {
     /// The first gateway, other than this one, that has it as well at some of the same proxies: one selector holds
@@ -137,13 +193,58 @@ impl<'a, K: std::hash::Hash + Eq> Held<'a, K> {
     fn before(&mut self, key: K, server: Server<'a>) -> Option<Server<'a>> {
         let all = self.0.entry(key).or_default();
         let own = &server.0.spec.selector;
-        let found = all.get(own).copied().or_else(|| {
-            let shared = |other: &Labels| labels_match(other, own) || labels_match(own, other);
-            all.iter().find(|(other, _)| shared(other)).map(|(_, found)| *found)
-        });
-        all.entry(own).or_insert(server);
+        let found = all.by_selector.get(own).copied().or_else(|| all.sharing(own));
+        all.add(own, server);
         found.filter(|(other, _)| !Arc::ptr_eq(other, server.0))
     }
+}
+
+impl<'a> Holders<'a> {
+    /// Selectors of more labels than this are not taken apart.
+    const FEW: usize = 6;
+
+    fn add(&mut self, own: &'a Labels, server: Server<'a>) {
+        if let std::collections::btree_map::Entry::Vacant(free) = self.by_selector.entry(own) {
+            free.insert(server);
+            for (key, value) in own {
+                self.by_label.entry((key, value)).or_default().push(own);
+            }
+        }
+    }
+
+    /// The first, by selector, whose selector holds all that this one does, or the other way round.
+    fn sharing(&self, own: &Labels) -> Option<Server<'a>> {
+        let first = || self.by_selector.iter().next().map(|(_, server)| *server);
+        let lists = own.iter().map(|(k, v)| self.by_label.get(&(k.as_str(), v.as_str())));
+        let Some(list) = lists.map(|l| l.map(Vec::as_slice).unwrap_or_default()).min_by_key(|l| l.len())
+        else {
+            // Without labels it holds nothing that another would not hold.
+            return first();
+        };
+        let wider = list.iter().copied().filter(|other| labels_match(own, other)).min();
+        let narrower = match own.len() <= Self::FEW {
+            true => subsets(own)
+                .iter()
+                .filter_map(|part| self.by_selector.get_key_value(part))
+                .map(|(k, _)| *k)
+                .min(),
+            false => self.by_selector.keys().copied().find(|other| labels_match(other, own)),
+        };
+        let found = wider.into_iter().chain(narrower).min()?;
+        self.by_selector.get(found).copied()
+    }
+}
+
+/// Every choice among some labels.
+fn subsets(of: &Labels) -> Vec<Labels> {
+    let mut all = vec![Labels::new()];
+    for (key, value) in of {
+        let with =
+            |part: &Labels| part.iter().chain([(key, value)]).map(|(k, v)| (k.clone(), v.clone())).collect();
+        let more: Vec<Labels> = all.iter().map(with).collect();
+        all.extend(more);
+    }
+    all
 }
 
 /// Gateways that listen for the same host on the same port of the same proxies.
@@ -214,4 +315,34 @@ fn certificate(tls: &ServerTls) -> Option<(&'static str, String)> {
 /// `a=b, c=d`.
 pub(super) fn labels(of: &BTreeMap<String, String>) -> String {
     of.iter().map(|(k, v)| format!("`{k}={v}`")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn labels() -> impl Strategy<Value = Labels> {
+        prop::collection::btree_map("[abcdefgh]", "[xy]", 0..8)
+    }
+
+    proptest! {
+        #[test]
+        fn gateways_of_the_same_proxies_are_found_as_a_look_at_each_finds_them(
+            all in prop::collection::vec(labels(), 0..12),
+            own in labels(),
+        ) {
+            let gateways: Vec<_> = all.into_iter().map(|selector| {
+                let spec = Gateway { selector, ..Gateway::default() };
+                Arc::new(Resource { spec, meta: Default::default(), source: Default::default() })
+            }).collect();
+            let mut holders = Holders::default();
+            for (at, gateway) in gateways.iter().enumerate() {
+                holders.add(&gateway.spec.selector, (gateway, at));
+            }
+            let shared = |other: &Labels| labels_match(other, &own) || labels_match(&own, other);
+            let found = holders.by_selector.iter().find(|(other, _)| shared(other)).map(|(_, server)| server.1);
+            prop_assert_eq!(holders.sharing(&own).map(|(_, at)| at), found);
+        }
+    }
 }

@@ -10,6 +10,7 @@ use crate::api::networking::ServiceEntry;
 use crate::diagnostic::{Finding, Findings, code};
 use crate::hostname::Hostname;
 use crate::registry::{CLUSTER_DOMAIN, ExportTo, Provider, Registry, Service};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -17,36 +18,44 @@ use std::sync::Arc;
 pub(super) fn overlaps(ctx: &Context<'_>, out: &mut Findings) {
     for (host, places) in ctx.on_mesh.iter() {
         let mut first = First::default();
-        for at in places {
+        for (at, place) in places {
             let Some(routing) = ctx.routings.get(*at) else { continue };
+            let here = Placed { routing, place: *place };
             if let Some((winner, same_scope)) = first.before(routing) {
-                report(host, routing, winner, same_scope, out);
+                report(host, here, winner, same_scope, out);
             }
-            first.add(routing);
+            first.add(here);
         }
     }
+}
+
+/// A VirtualService, and the place of a host in its `spec.hosts`.
+#[derive(Clone, Copy)]
+struct Placed<'a, 'w> {
+    routing: &'a Routing<'w>,
+    place: usize,
 }
 
 /// The first VirtualServices of a host, by who sees them.
 #[derive(Default)]
 struct First<'a, 'w> {
-    any: Option<&'a Routing<'w>>,
-    all: Option<&'a Routing<'w>>,
-    of: HashMap<Arc<str>, &'a Routing<'w>>,
+    any: Option<Placed<'a, 'w>>,
+    all: Option<Placed<'a, 'w>>,
+    of: HashMap<Arc<str>, Placed<'a, 'w>>,
 }
 
 impl<'a, 'w> First<'a, 'w> {
-    fn add(&mut self, routing: &'a Routing<'w>) {
-        match &routing.seen_by {
+    fn add(&mut self, one: Placed<'a, 'w>) {
+        match &one.routing.seen_by {
             ExportTo::All => {
-                self.all.get_or_insert(routing);
-                self.any.get_or_insert(routing);
+                self.all.get_or_insert(one);
+                self.any.get_or_insert(one);
             }
             ExportTo::Namespaces(names) => {
                 for name in names {
-                    self.of.entry(name.clone()).or_insert(routing);
+                    self.of.entry(name.clone()).or_insert(one);
                 }
-                self.any.get_or_insert(routing);
+                self.any.get_or_insert(one);
             }
             ExportTo::Nobody => {}
         }
@@ -54,7 +63,7 @@ impl<'a, 'w> First<'a, 'w> {
 
     /// Who wins over this one in some namespace, and whether `istioctl` would see it: both are for all
     /// namespaces, or both name one.
-    fn before(&self, routing: &Routing<'w>) -> Option<(&'a Routing<'w>, bool)> {
+    fn before(&self, routing: &Routing<'w>) -> Option<(Placed<'a, 'w>, bool)> {
         match &routing.seen_by {
             ExportTo::Nobody => None,
             ExportTo::All => self.all.map(|w| (w, true)).or(self.any.map(|w| (w, false))),
@@ -66,14 +75,19 @@ impl<'a, 'w> First<'a, 'w> {
     }
 }
 
-fn report(host: &Hostname, loser: &Routing<'_>, winner: &Routing<'_>, same_scope: bool, out: &mut Findings) {
+fn report(
+    host: &Hostname,
+    loser: Placed<'_, '_>,
+    winner: Placed<'_, '_>,
+    same_scope: bool,
+    out: &mut Findings,
+) {
+    let path = |place: usize| format!("spec.hosts[{place}]");
+    let (at, winner_at) = (path(loser.place), path(winner.place));
+    let (loser, winner) = (loser.routing, winner.routing);
     if Arc::ptr_eq(loser.of, winner.of) {
         return;
     }
-    let path = |r: &Routing<'_>| {
-        let at = r.hosts.iter().find(|(_, h)| h == host).map_or(0, |(i, _)| *i);
-        format!("spec.hosts[{at}]")
-    };
     let why = reason(&winner.of.meta, &loser.of.meta);
     let name = |m: &Meta| format!("VirtualService {}/{}", m.namespace, m.name);
     let (code, message) = match same_scope {
@@ -90,8 +104,8 @@ fn report(host: &Hostname, loser: &Routing<'_>, winner: &Routing<'_>, same_scope
         ),
     };
     let help = "put all rules of a host into one VirtualService";
-    let finding = say(code, message).at(loser.of, path(loser)).help(help);
-    out.push(beside(finding, &Spot::of(winner.of, path(winner)), "this one wins"));
+    let finding = say(code, message).at(loser.of, at).help(help);
+    out.push(beside(finding, &Spot::of(winner.of, winner_at), "this one wins"));
 }
 
 /// Why one of two takes precedence.
@@ -159,6 +173,8 @@ struct Owners<'w> {
     registry: &'w Registry,
     /// Under each wildcard, services of two namespaces: one of them is another's than that of who asks.
     wild: HashMap<Hostname, Vec<&'w Arc<Service>>>,
+    /// Of hosts that were asked for, the service that has the host by its form.
+    exact: RefCell<HashMap<Hostname, Option<&'w Arc<Service>>>>,
 }
 
 impl<'w> Owners<'w> {
@@ -172,7 +188,7 @@ impl<'w> Owners<'w> {
                 }
             }
         }
-        Self { registry, wild }
+        Self { registry, wild, exact: RefCell::default() }
     }
 
     /// The service of another namespace that a host means.
@@ -181,10 +197,16 @@ impl<'w> Owners<'w> {
             let suffix = format!(".{}.svc.{CLUSTER_DOMAIN}", s.namespace);
             *s.namespace != *own && s.host.as_str().ends_with(&suffix)
         };
-        match host.is_wildcard() {
-            true => self.wild.get(host).into_iter().flatten().copied().find(|s| belongs(s)),
-            false => self.registry.services_at(host).find(|s| belongs(s)),
+        if host.is_wildcard() {
+            return self.wild.get(host).into_iter().flatten().copied().find(|s| belongs(s));
         }
+        // Whose host it is does not depend on who asks, so that each is looked for once.
+        let (_, owner) =
+            host.as_str().strip_suffix(CLUSTER_DOMAIN)?.strip_suffix(".svc.")?.rsplit_once('.')?;
+        let mut known = self.exact.borrow_mut();
+        let find = |host: &Hostname| self.registry.services_at(host).find(|s| *s.namespace == *owner);
+        let found = *known.entry(host.clone()).or_insert_with_key(find);
+        found.filter(|s| *s.namespace != *own)
     }
 }
 

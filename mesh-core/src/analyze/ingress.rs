@@ -4,29 +4,31 @@ use super::context::{Context, Routing, Spot, beside, full_name, say};
 use crate::api::networking::virtual_service::HttpRoute;
 use crate::diagnostic::{Findings, code};
 use crate::hostname::Hostname;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Routes of a gateway to a host as a whole, whose subsets another VirtualService chooses for sidecars.
 pub(super) fn subsets(ctx: &Context<'_>, out: &mut Findings) {
+    let mut known: HashMap<(*const Routing<'_>, Hostname, &str), Option<Chosen<'_>>> = HashMap::new();
     for routing in ctx.routings.iter().filter(|r| !r.gateways.is_empty()) {
         let own = &*routing.of.meta.namespace;
-        let mut said: BTreeSet<Hostname> = BTreeSet::new();
+        let mut asked: BTreeSet<Hostname> = BTreeSet::new();
         for (path, host) in whole_hosts(&routing.of.spec.http, own) {
-            if said.contains(&host) {
+            if !asked.insert(host.clone()) {
                 continue;
             }
-            let Some((other, path_of_other, subsets)) = chosen(ctx, routing, &host) else { continue };
-            if !makes_a_difference(ctx, &host, own, &subsets) {
-                continue;
-            }
+            let Some(other) = other(ctx, routing, &host) else { continue };
+            let key = (std::ptr::from_ref(other), host.clone(), own);
+            let chosen = known.entry(key).or_insert_with(|| {
+                chosen(other, &host).filter(|c| makes_a_difference(ctx, &host, own, &c.subsets))
+            });
+            let Some(chosen) = chosen else { continue };
             let message = format!(
                 "requests through the gateway go to every version of `{host}`: what VirtualService {}/{} chooses holds for sidecars alone",
                 other.of.meta.namespace, other.of.meta.name
             );
             let finding = say(code::RULES_NOT_AT_INGRESS, message).at(routing.of, path);
-            let finding = beside(finding, &Spot::of(other.of, path_of_other), "chosen here");
+            let finding = beside(finding, &Spot::of(other.of, chosen.path.clone()), "chosen here");
             out.push(finding.help("write the subset in this route as well"));
-            said.insert(host);
         }
     }
 }
@@ -44,20 +46,25 @@ fn whole_hosts(rules: &[HttpRoute], namespace: &str) -> Vec<(String, Hostname)> 
     all
 }
 
-/// The VirtualService that sidecars follow for a host, where it is another one, not bound to the same gateways: with
-/// the first path of a subset, and the subsets that it routes to.
-fn chosen<'c, 'w>(
-    ctx: &'c Context<'w>,
-    at_gateway: &Routing<'_>,
-    host: &Hostname,
-) -> Option<(&'c Routing<'w>, String, BTreeSet<&'w str>)> {
-    let own = &*at_gateway.of.meta.namespace;
-    let other = ctx.routing(host, own)?;
+/// The VirtualService that sidecars follow for a host, where it is another one, not bound to the same gateways.
+fn other<'c, 'w>(ctx: &'c Context<'w>, at_gateway: &Routing<'_>, host: &Hostname) -> Option<&'c Routing<'w>> {
+    let other = ctx.routing(host, &at_gateway.of.meta.namespace)?;
     let is_same = std::ptr::eq(other.of.as_ref(), at_gateway.of.as_ref());
-    let shares = at_gateway.gateways.iter().any(|(_, g)| other.gateways.iter().any(|(_, o)| o == g));
-    if is_same || shares {
-        return None;
-    }
+    let shares = || {
+        let theirs: BTreeSet<_> = other.gateways.iter().map(|(_, gateway)| gateway).collect();
+        at_gateway.gateways.iter().any(|(_, gateway)| theirs.contains(gateway))
+    };
+    (!is_same && !shares()).then_some(other)
+}
+
+/// What a VirtualService chooses of a host.
+struct Chosen<'w> {
+    /// Of the first subset.
+    path: String,
+    subsets: BTreeSet<&'w str>,
+}
+
+fn chosen<'w>(other: &Routing<'w>, host: &Hostname) -> Option<Chosen<'w>> {
     let mut first = None;
     let mut subsets = BTreeSet::new();
     for (h, rule) in other.of.spec.http.iter().enumerate() {
@@ -68,7 +75,7 @@ fn chosen<'c, 'w>(
             }
         }
     }
-    Some((other, first?, subsets))
+    Some(Chosen { path: first?, subsets })
 }
 
 /// Whether some workload of a host is left out of one of these subsets. Where the workloads are not known, several

@@ -2,6 +2,7 @@
 
 use super::context::{Context, Spot, beside, beside_any, say};
 use super::gateway::labels;
+use super::workloads::Workload;
 use crate::api::Resource;
 use crate::api::extensions::WasmPlugin;
 use crate::api::networking::virtual_service::HttpMatch;
@@ -10,6 +11,7 @@ use crate::api::telemetry::Telemetry;
 use crate::api::value::{Selector, labels_match};
 use crate::diagnostic::{Findings, code};
 use crate::registry::Provider;
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -19,6 +21,7 @@ const GATEWAY_NAME: &str = "gateway.networking.k8s.io/gateway-name";
 /// AuthorizationPolicies that select no workload, where the workloads are known.
 pub(super) fn nobody(ctx: &Context<'_>, out: &mut Findings) {
     let root = &*ctx.mesh.root_namespace;
+    let everyone = OnceCell::new();
     for policy in ctx.world.of::<AuthorizationPolicy>() {
         let Some(selector) = policy.spec.selector.as_ref().filter(|s| !s.match_labels.is_empty()) else {
             continue;
@@ -26,7 +29,8 @@ pub(super) fn nobody(ctx: &Context<'_>, out: &mut Findings) {
         let own = &*policy.meta.namespace;
         let mesh_wide = own == root;
         let namespace = (!mesh_wide).then_some(own);
-        let known = if mesh_wide { everyone_known(ctx) } else { ctx.workloads.known(own) };
+        let known =
+            if mesh_wide { *everyone.get_or_init(|| everyone_known(ctx)) } else { ctx.workloads.known(own) };
         if known && !ctx.workloads.any(namespace, &selector.match_labels) {
             let whose = if mesh_wide { "the mesh".to_owned() } else { format!("namespace `{own}`") };
             let message = format!("no workload of {whose} has the labels {}", labels(&selector.match_labels));
@@ -47,44 +51,49 @@ fn everyone_known(ctx: &Context<'_>) -> bool {
 
 /// Policies that select the proxies of the Gateway API by labels, which they do not look at.
 pub(super) fn selected_gateways(ctx: &Context<'_>, out: &mut Findings) {
-    let mut seen: HashMap<&str, Vec<&BTreeMap<String, String>>> = HashMap::new();
-    for pod in ctx.workloads.iter().filter(|w| w.spec.is_some() && w.labels.contains_key(GATEWAY_NAME)) {
-        let known = seen.entry(&pod.meta.namespace).or_default();
-        if !known.contains(&&*pod.labels) {
-            known.push(&pod.labels);
-        }
-    }
-    if seen.is_empty() {
+    if !ctx.workloads.iter().any(is_gateway) {
         return;
     }
+    let mut seen = Seen::new();
     for r in ctx.world.of::<AuthorizationPolicy>() {
         let refers = r.spec.target_ref.is_some() || !r.spec.target_refs.is_empty();
-        selects_gateway(&seen, r, r.spec.selector.as_ref().filter(|_| !refers), out);
+        selects_gateway(ctx, &mut seen, r, r.spec.selector.as_ref().filter(|_| !refers), out);
     }
     for r in ctx.world.of::<RequestAuthentication>() {
         let refers = r.spec.target_ref.is_some() || !r.spec.target_refs.is_empty();
-        selects_gateway(&seen, r, r.spec.selector.as_ref().filter(|_| !refers), out);
+        selects_gateway(ctx, &mut seen, r, r.spec.selector.as_ref().filter(|_| !refers), out);
     }
     for r in ctx.world.of::<Telemetry>() {
         let refers = r.spec.target_ref.is_some() || !r.spec.target_refs.is_empty();
-        selects_gateway(&seen, r, r.spec.selector.as_ref().filter(|_| !refers), out);
+        selects_gateway(ctx, &mut seen, r, r.spec.selector.as_ref().filter(|_| !refers), out);
     }
     for r in ctx.world.of::<WasmPlugin>() {
         let refers = r.spec.target_ref.is_some() || !r.spec.target_refs.is_empty();
-        selects_gateway(&seen, r, r.spec.selector.as_ref().filter(|_| !refers), out);
+        selects_gateway(ctx, &mut seen, r, r.spec.selector.as_ref().filter(|_| !refers), out);
     }
 }
 
-fn selects_gateway<T>(
-    seen: &HashMap<&str, Vec<&BTreeMap<String, String>>>,
-    r: &Resource<T>,
-    selector: Option<&Selector>,
+fn is_gateway(workload: &Workload<'_>) -> bool {
+    workload.spec.is_some() && workload.labels.contains_key(GATEWAY_NAME)
+}
+
+/// By namespace and selector: the Gateway whose proxies are selected, if any are.
+type Seen<'w> = HashMap<(&'w str, &'w BTreeMap<String, String>), Option<String>>;
+
+fn selects_gateway<'w, T>(
+    ctx: &Context<'w>,
+    seen: &mut Seen<'w>,
+    r: &'w Resource<T>,
+    selector: Option<&'w Selector>,
     out: &mut Findings,
 ) {
     let Some(selector) = selector else { return };
-    let mut pods = seen.get(&*r.meta.namespace).into_iter().flatten();
-    let found = pods.find(|labels| labels_match(&selector.match_labels, labels));
-    if let Some(name) = found.and_then(|labels| labels.get(GATEWAY_NAME)) {
+    let own = &*r.meta.namespace;
+    let found = seen.entry((own, &selector.match_labels)).or_insert_with(|| {
+        let proxy = ctx.workloads.select(Some(own), &selector.match_labels).find(|w| is_gateway(w))?;
+        proxy.labels.get(GATEWAY_NAME).cloned()
+    });
+    if let Some(name) = found {
         let message =
             format!("the proxies of Gateway `{name}` do not look at selectors: this has no effect on them");
         let help =
@@ -123,13 +132,16 @@ pub(super) fn claims(ctx: &Context<'_>, out: &mut Findings) {
     for auth in ctx.world.of::<RequestAuthentication>() {
         by_namespace.entry(&auth.meta.namespace).or_default().push(auth);
     }
+    // Whether a workload's tokens are verified, by its namespace and labels: pods of one template are one.
+    let mut verified: HashMap<(&str, &BTreeMap<String, String>), bool> = HashMap::new();
+    let mut bare_of: HashMap<&BTreeMap<String, String>, Option<&Workload<'_>>> = HashMap::new();
     for routing in &ctx.routings {
         let Some(path) = claim_of(&routing.of.spec.http.iter().enumerate().collect::<Vec<_>>()) else {
             continue;
         };
         for (_, name) in &routing.gateways {
             let Some(gateway) = ctx.gateway(*name) else { continue };
-            let verified = |w: &super::workloads::Workload<'_>| {
+            let verifies = |w: &Workload<'_>| {
                 [root, &*w.meta.namespace].iter().filter_map(|n| by_namespace.get(n)).flatten().any(|auth| {
                     // One that refers to a resource may mean this gateway.
                     auth.spec.target_ref.is_some()
@@ -141,8 +153,14 @@ pub(super) fn claims(ctx: &Context<'_>, out: &mut Findings) {
                             .is_none_or(|s| labels_match(&s.match_labels, &w.labels))
                 })
             };
-            let mut proxies = ctx.workloads.select(None, &gateway.spec.selector);
-            let Some(bare) = proxies.find(|w| !verified(w)) else { continue };
+            let bare = bare_of.entry(&gateway.spec.selector).or_insert_with(|| {
+                let mut proxies = ctx.workloads.select(None, &gateway.spec.selector);
+                proxies.find(|w| {
+                    let key = (&*w.meta.namespace, &*w.labels);
+                    !*verified.entry(key).or_insert_with(|| verifies(w))
+                })
+            });
+            let Some(bare) = *bare else { continue };
             let message = format!(
                 "`{}` verifies no tokens, so that no request at gateway `{}/{}` has claims to match",
                 bare.meta.name, name.namespace, name.name

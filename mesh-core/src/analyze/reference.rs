@@ -1,7 +1,7 @@
 //! What resources refer to: hosts, subsets, ports, gateways, delegates, providers and namespaces that are not
 //! there.
 
-use super::context::{Context, GatewayName, Spot, beside, beside_any, full_name, say};
+use super::context::{Context, GatewayName, Spot, beside, beside_any, full_name, list, say};
 use crate::api::Resource;
 use crate::api::kubernetes::ConfigMap;
 use crate::api::networking::virtual_service::Destination;
@@ -9,7 +9,7 @@ use crate::api::networking::{Gateway, VirtualService};
 use crate::api::security::AuthorizationPolicy;
 use crate::diagnostic::{Finding, Findings, code};
 use crate::hostname::Hostname;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Gateways that VirtualServices name.
 pub(super) fn gateways(ctx: &Context<'_>, out: &mut Findings) {
@@ -60,10 +60,11 @@ fn gateway(
 
 /// Destinations of routes and mirrors, and delegates.
 pub(super) fn destinations(ctx: &Context<'_>, out: &mut Findings) {
+    let mut subsets = HashMap::new();
     for routing in &ctx.routings {
         let of = routing.of;
         for (path, to) in all_destinations(&of.spec) {
-            destination(ctx, of, &path, to, out);
+            destination(ctx, of, &path, to, &mut subsets, out);
         }
         for (h, rule) in of.spec.http.iter().enumerate() {
             let Some(to) = &rule.delegate else { continue };
@@ -97,11 +98,33 @@ pub(super) fn all_destinations(spec: &VirtualService) -> Vec<(String, &Destinati
     all
 }
 
-fn destination(
-    ctx: &Context<'_>,
-    from: &Resource<VirtualService>,
+/// The subsets of a host that callers of a namespace see.
+struct Subsets<'w> {
+    names: HashSet<&'w str>,
+    in_order: Vec<&'w str>,
+    /// Where the first ones are declared.
+    spot: Option<Spot<'w>>,
+}
+
+impl<'w> Subsets<'w> {
+    fn of(ctx: &Context<'w>, host: &Hostname, namespace: &str) -> Self {
+        let rules = || ctx.rules.covering(host).filter(|r| r.seen_by.covers(namespace)).map(|r| r.of);
+        let in_order: Vec<&str> = rules().flat_map(|r| &r.spec.subsets).map(|s| s.name.as_str()).collect();
+        let with_subsets = rules().find(|r| !r.spec.subsets.is_empty());
+        let spot = with_subsets.map(|r| Spot::of(r, "spec.subsets"));
+        Self { names: in_order.iter().copied().collect(), in_order, spot }
+    }
+}
+
+/// [`Subsets`] that were asked for, by host and namespace.
+type AllSubsets<'w> = HashMap<(Hostname, &'w str), Subsets<'w>>;
+
+fn destination<'w>(
+    ctx: &Context<'w>,
+    from: &'w Resource<VirtualService>,
     path: &str,
     to: &Destination,
+    subsets: &mut AllSubsets<'w>,
     out: &mut Findings,
 ) {
     let namespace = &*from.meta.namespace;
@@ -122,35 +145,33 @@ fn destination(
             None => missing(path, format!("there is no service `{host}`"), likely(ctx, &host, namespace)),
         });
     };
-    let ports: Vec<String> = found.ports.iter().map(|p| p.number.to_string()).collect();
+    let ports = || list(found.ports.iter().map(|p| p.number));
     match to.port.map(|p| p.number) {
         Some(number) if found.port(number).is_none() => {
             let message = format!("`{host}` has no port {number}");
-            let help = format!("its ports are {}", ports.join(", "));
+            let help = format!("its ports are {}", ports());
             let finding = missing(format!("{path}.port.number"), message, help);
             out.push(beside_any(finding, ctx.declared(found, "spec.ports"), "its ports"));
         }
-        None if ports.len() > 1 => {
+        None if found.ports.len() > 1 => {
             let message = format!("`{host}` has several ports: which is meant is not said");
-            let help = format!("write port.number: one of {}", ports.join(", "));
+            let help = format!("write port.number: one of {}", ports());
             let finding = say(code::PORT_REQUIRED, message).at(from, path).help(help);
             out.push(beside_any(finding, ctx.declared(found, "spec.ports"), "its ports"));
         }
         _ => {}
     }
     if !to.subset.is_empty() {
-        let rules = || ctx.rules.covering(&host).filter(|r| r.seen_by.covers(namespace));
-        let known: Vec<&str> = rules().flat_map(|r| &r.of.spec.subsets).map(|s| s.name.as_str()).collect();
-        if !known.contains(&to.subset.as_str()) {
+        let of = |(host, namespace): &(Hostname, &str)| Subsets::of(ctx, host, namespace);
+        let known = subsets.entry((host.clone(), namespace)).or_insert_with_key(of);
+        if !known.names.contains(to.subset.as_str()) {
             let message = format!("`{host}` has no subset `{}`", to.subset);
-            let help = match known.is_empty() {
+            let help = match known.in_order.is_empty() {
                 true => format!("declare it in a DestinationRule for {}", to.host),
-                false => format!("its subsets are {}", known.join(", ")),
+                false => format!("its subsets are {}", list(known.in_order.iter())),
             };
             let finding = missing(format!("{path}.subset"), message, help);
-            let with_subsets = rules().find(|r| !r.of.spec.subsets.is_empty());
-            let spot = with_subsets.map(|r| Spot::of(r.of, "spec.subsets"));
-            out.push(beside_any(finding, spot, "its subsets"));
+            out.push(beside_any(finding, known.spot.clone(), "its subsets"));
         }
     }
 }

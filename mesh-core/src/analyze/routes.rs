@@ -131,7 +131,12 @@ pub(super) fn across(ctx: &Context<'_>, out: &mut Findings) {
         }
     }
     let mut said = BTreeSet::new();
+    let mut asked = BTreeSet::new();
     for ((gateway, host), routings) in bound.into_iter().filter(|(_, r)| r.len() > 1) {
+        // Hosts that the same ones route have the same to say, and it is said once.
+        if !asked.insert((gateway, routings.clone())) {
+            continue;
+        }
         let mut seen: Seen<(usize, String)> = Seen::new();
         let mut catch_all: Option<(usize, String)> = None;
         for at in routings {

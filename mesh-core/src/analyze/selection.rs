@@ -3,7 +3,7 @@
 
 use super::context::{Context, Spot, beside, say};
 use super::gateway::labels;
-use super::workloads::is_ambient;
+use super::workloads::{Workload, is_ambient};
 use crate::api::Meta;
 use crate::api::networking::Sidecar;
 use crate::api::telemetry::Telemetry;
@@ -27,6 +27,9 @@ impl<'a> One<'a> {
         Spot { source: self.source, path: path.to_owned() }
     }
 }
+
+/// A namespace, and the labels by which some of its workloads are selected.
+type Selecting<'a> = (&'a str, &'a BTreeMap<String, String>);
 
 /// What to say of a kind.
 struct Codes {
@@ -121,15 +124,17 @@ fn conflicts(ctx: &Context<'_>, all: &[One<'_>], codes: &Codes, out: &mut Findin
     }
     // By the workload's place in memory: names of pods and entries may be the same.
     let mut chosen: HashMap<*const Meta, One<'_>> = HashMap::new();
-    let mut said: BTreeSet<(&str, &str, &str)> = BTreeSet::new();
+    // What a selector selects, by the first that is for it: the same for all with that selector.
+    let mut selected: HashMap<Selecting<'_>, Vec<(One<'_>, &Workload<'_>)>> = HashMap::new();
     for one in all {
         let Some(selector) = one.selector else { continue };
-        for workload in ctx.workloads.select(Some(&one.meta.namespace), selector) {
-            let first = *chosen.entry(std::ptr::from_ref(workload.meta)).or_insert(*one);
-            let pair = (&*one.meta.namespace, &*first.meta.name, &*one.meta.name);
-            if first.meta.name == one.meta.name || !said.insert(pair) {
-                continue;
-            }
+        let firsts = selected.entry((&*one.meta.namespace, selector)).or_insert_with(|| {
+            let mut seen = BTreeSet::new();
+            let workloads = ctx.workloads.select(Some(&one.meta.namespace), selector);
+            let chosen = workloads.map(|w| (*chosen.entry(std::ptr::from_ref(w.meta)).or_insert(*one), w));
+            chosen.filter(|(first, _)| seen.insert(&*first.meta.name)).collect()
+        });
+        for (first, workload) in firsts.iter().filter(|(first, _)| first.meta.name != one.meta.name) {
             let message = format!(
                 "{} `{}` selects {} `{}` as well and wins, {}",
                 codes.kind,
@@ -164,14 +169,15 @@ fn nobody(ctx: &Context<'_>, all: &[One<'_>], out: &mut Findings) {
 /// Sidecars of workloads in ambient mode, which have none.
 fn ineffective<'a>(ctx: &Context<'_>, all: &[One<'a>], out: &mut Findings) -> BTreeSet<(&'a str, &'a str)> {
     let mut idle = BTreeSet::new();
+    let mut known: HashMap<Selecting<'_>, bool> = HashMap::new();
     for one in all {
         let namespace = ctx.namespace(&one.meta.namespace);
         let in_vain = match one.selector {
             None => namespace.is_some_and(is_ambient),
-            Some(selector) => {
+            Some(selector) => *known.entry((&*one.meta.namespace, selector)).or_insert_with(|| {
                 let mut selected = ctx.workloads.select(Some(&one.meta.namespace), selector).peekable();
                 selected.peek().is_some() && selected.all(|w| w.is_ambient(namespace))
-            }
+            }),
         };
         if in_vain {
             let message = "a Sidecar for workloads in ambient mode has no effect: they have no sidecar";

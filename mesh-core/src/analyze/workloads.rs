@@ -198,10 +198,13 @@ impl<'w> Workloads<'w> {
     /// workloads tells of workloads that are not here.
     fn learn(&mut self, world: &'w World) {
         let mut known: HashSet<&str> = self.by_namespace.keys().copied().collect();
+        let mut asked: HashSet<(&str, &Labels)> = HashSet::new();
         for service in world.of::<Service>() {
             let selector = &service.spec.selector;
             let namespace = &*service.meta.namespace;
-            if !selector.is_empty() && known.contains(namespace) && !self.any(Some(namespace), selector) {
+            let is_new =
+                !selector.is_empty() && known.contains(namespace) && asked.insert((namespace, selector));
+            if is_new && !self.any(Some(namespace), selector) {
                 known.remove(namespace);
             }
         }

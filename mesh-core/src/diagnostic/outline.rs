@@ -14,18 +14,23 @@ use super::Span;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outline {
     bytes: Box<[u8]>,
-    /// Of long lists, in the order of their first items.
-    lists: Box<[LongList]>,
+    /// Of long lists and mappings, by their first items.
+    long: Box<[Long]>,
     start: usize,
     line: u32,
 }
 
-/// Where the items of a long list begin in an outline's bytes, so that an item is found without a look at those
-/// before it.
+/// Where the items of a long list or mapping begin in an outline's bytes, so that an item is found without a look
+/// at those before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct LongList(Box<[u32]>);
+struct Long {
+    /// Where the first one in the text begins.
+    first: u32,
+    /// Of a list in the order of the text, of a mapping by name.
+    items: Box<[u32]>,
+}
 
-/// Lists of more items than this are long.
+/// Lists and mappings of more items than this are long.
 const LONG: usize = 32;
 
 /// What a path led to.
@@ -65,8 +70,8 @@ pub(crate) struct Writer<'t> {
     reversed: Vec<u8>,
     /// The ends of nodes whose parents are not yet complete: those of one parent lie together.
     ends: Vec<usize>,
-    /// The ends of the items of long lists.
-    lists: Vec<Vec<usize>>,
+    /// What is long, and the ends of its items.
+    long: Vec<(Shape, Vec<usize>)>,
     start: usize,
     line: u32,
 }
@@ -78,7 +83,7 @@ impl<'t> Writer<'t> {
             text,
             reversed: Vec::new(),
             ends: Vec::new(),
-            lists: Vec::new(),
+            long: Vec::new(),
             start: root.start,
             line: root.line,
         }
@@ -94,8 +99,8 @@ impl<'t> Writer<'t> {
     ) {
         let (end, first) = (self.reversed.len(), self.ends.len());
         children(self);
-        if shape == Shape::List && self.ends.len() - first > LONG {
-            self.lists.push(self.ends.get(first..).unwrap_or_default().to_vec());
+        if shape != Shape::Scalar && self.ends.len() - first > LONG {
+            self.long.push((shape, self.ends.get(first..).unwrap_or_default().to_vec()));
         }
         self.ends.truncate(first);
         let mut header = match shape {
@@ -133,10 +138,21 @@ impl<'t> Writer<'t> {
         let whole = self.reversed.len();
         // Where a node ends backwards it begins forwards; the last item was written first.
         let begins = |end: &usize| u32::try_from(whole - end).ok();
-        let long = |ends: &Vec<usize>| ends.iter().rev().map(begins).collect::<Option<_>>().map(LongList);
-        let mut lists: Vec<LongList> = self.lists.iter().filter_map(long).collect();
-        lists.sort_unstable_by_key(LongList::first);
-        Outline { bytes: self.reversed.into(), lists: lists.into(), start: self.start, line: self.line }
+        let bytes = self.reversed.into();
+        let mut outline = Outline { bytes, long: Box::default(), start: self.start, line: self.line };
+        let long = |(shape, ends): &(Shape, Vec<usize>)| {
+            let mut items: Box<[u32]> = ends.iter().rev().map(begins).collect::<Option<_>>()?;
+            let first = *items.first()?;
+            if *shape == Shape::Map {
+                // Stable: of equal names the first in the text stays the first.
+                items.sort_by_cached_key(|at| outline.child(*at, self.text)?.name.map(|(name, _)| name));
+            }
+            Some(Long { first, items })
+        };
+        let mut all: Vec<Long> = self.long.iter().filter_map(long).collect();
+        all.sort_unstable_by_key(|long| long.first);
+        outline.long = all.into();
+        outline
     }
 
     fn span(&mut self, span: Span) {
@@ -169,12 +185,6 @@ impl<'t> Writer<'t> {
     fn signed(&mut self, n: i64) {
         let folded = n.unsigned_abs() << 1 | u64::from(n < 0);
         self.number(usize::try_from(folded).unwrap_or(usize::MAX));
-    }
-}
-
-impl LongList {
-    fn first(&self) -> u32 {
-        self.0.first().copied().unwrap_or_default()
     }
 }
 
@@ -223,15 +233,49 @@ impl Outline {
 
     /// The item of a list, of which `below` are all.
     fn item<'o>(&'o self, mut below: Cursor<'o>, index: usize, text: &'o str) -> Option<Node<'o>> {
-        let first = u32::try_from(below.at).ok()?;
-        if let Ok(found) = self.lists.binary_search_by_key(&first, LongList::first) {
-            let at = usize::try_from(*self.lists.get(found)?.0.get(index)?).ok()?;
-            return self.node(&mut Cursor { bytes: self.bytes.get(at..)?, at }, text);
+        if let Some(long) = self.long(below) {
+            return self.child(*long.items.get(index)?, text);
         }
         for _ in 0..index {
             self.node(&mut below, text)?;
         }
         self.node(&mut below, text)
+    }
+
+    /// The fields of a mapping, of which `below` are all, whose names a path may begin with: at its end, or before
+    /// a point or an index.
+    fn fields<'o>(&'o self, below: Cursor<'o>, path: &str, text: &'o str) -> Vec<Node<'o>> {
+        let fits = |name: &str| path.strip_prefix(name).is_some_and(ends_a_name);
+        let is_it = |node: &Node<'_>| node.name.is_some_and(|(name, _)| fits(name));
+        let Some(long) = self.long(below) else {
+            let mut rest = below;
+            return std::iter::from_fn(|| self.node(&mut rest, text)).filter(is_it).collect();
+        };
+        let name = |at: &u32| self.child(*at, text).and_then(|node| Some(node.name?.0));
+        let ends = path.char_indices().map(|(at, _)| at).chain([path.len()]);
+        let names = ends.filter_map(|end| path.split_at_checked(end)).filter(|(_, rest)| ends_a_name(rest));
+        let mut found: Vec<u32> = names
+            .flat_map(|(wanted, _)| {
+                let from = long.items.partition_point(|at| name(at) < Some(wanted));
+                let items = long.items.get(from..).unwrap_or_default().iter();
+                items.take_while(move |at| name(at) == Some(wanted)).copied()
+            })
+            .collect();
+        found.sort_unstable();
+        found.into_iter().filter_map(|at| self.child(at, text)).collect()
+    }
+
+    /// Where the items are, if there are many.
+    fn long(&self, below: Cursor<'_>) -> Option<&Long> {
+        let first = u32::try_from(below.at).ok()?;
+        let found = self.long.binary_search_by_key(&first, |long| long.first).ok()?;
+        self.long.get(found)
+    }
+
+    /// The node that begins at a place.
+    fn child<'o>(&'o self, at: u32, text: &'o str) -> Option<Node<'o>> {
+        let at = usize::try_from(at).ok()?;
+        self.node(&mut Cursor { bytes: self.bytes.get(at..)?, at }, text)
     }
 
     fn span(&self, cursor: &mut Cursor<'_>) -> Option<Span> {
@@ -254,6 +298,11 @@ impl Outline {
             (None, None) => None,
         }
     }
+}
+
+/// Whether a name may end before the rest of a path.
+fn ends_a_name(rest: &str) -> bool {
+    rest.is_empty() || rest.starts_with(['.', '['])
 }
 
 struct Node<'o> {
@@ -293,16 +342,13 @@ impl<'o> Walk<'o> {
                 None => Some(()),
             };
         }
-        let mut below = node.below;
         // Behind an index or a name comes a point; the root's fields have none before them.
         let rest = if at == 0 { rest } else { rest.strip_prefix('.')? };
-        while let Some(child) = self.outline.node(&mut below, self.text) {
-            let left = child.name.and_then(|(name, _)| rest.strip_prefix(name));
-            if let Some(left) = left.filter(|left| left.is_empty() || left.starts_with(['.', '['])) {
-                self.descend(&child, left);
-                if self.best.is_some_and(|(_, place)| place.is_exact) {
-                    break;
-                }
+        for child in self.outline.fields(node.below, rest, self.text) {
+            let Some(left) = child.name.and_then(|(name, _)| rest.strip_prefix(name)) else { continue };
+            self.descend(&child, left);
+            if self.best.is_some_and(|(_, place)| place.is_exact) {
+                break;
             }
         }
         Some(())

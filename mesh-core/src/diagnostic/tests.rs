@@ -218,3 +218,26 @@ fn a_message_never_repeats_a_megabyte() {
         finding.message
     );
 }
+
+#[test]
+fn the_fields_of_a_long_mapping_are_found_where_they_stand_even_with_points_in_their_names() {
+    let mut text = String::from("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  annotations:\n");
+    // Not in the order of their names, and some names begin as others do.
+    let names: Vec<String> = (0..200).map(|i| format!("n{}.x/{}", i * 37 % 200, i % 3)).collect();
+    let names: Vec<String> =
+        names.into_iter().chain(["n5".into(), "n5.x".into(), "\"q.q\"".into()]).collect();
+    for name in &names {
+        text.push_str(&format!("    {name}: v\n"));
+    }
+    let parsed = crate::yaml::resources("a.yaml", &text, &Default::default());
+    let source = &parsed.outcomes[0].source;
+    for (i, name) in names.iter().enumerate() {
+        let path = format!("metadata.annotations.{}", name.trim_matches('"'));
+        let line = source.key(&path).map(|s| s.line);
+        assert_eq!(line.and_then(|l| usize::try_from(l).ok()), Some(6 + i), "{path}");
+    }
+    assert_eq!(source.key("metadata.annotations.n5.x/7"), None);
+    // Of what is not written the nearest parent: here a name that the path begins with.
+    let near = source.locate("metadata.annotations.n5.x.y").map(|s| s.start);
+    assert_eq!(near, source.locate("metadata.annotations.n5.x").map(|s| s.start));
+}

@@ -15,6 +15,7 @@ use super::service::ServiceKey;
 use super::workload::WorkloadKey;
 use super::{Inbound, Instance, Provider, Service, Workload};
 use crate::api::value::labels_match;
+use crate::hostname::Hostname;
 use crate::model::cluster::DnsTarget;
 use crate::world::Rank;
 use imbl::ordmap::DiffItem;
@@ -58,6 +59,8 @@ pub(super) enum Part {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Declared {
     pub(super) services: Arc<[Arc<Service>]>,
+    /// Their places, by host: an entry may have hundreds.
+    by_host: Arc<[usize]>,
     pub(super) means: Means,
     offers: OrdMap<Part, Arc<Offer>>,
     instances: OrdSet<InOrder>,
@@ -65,7 +68,25 @@ pub(super) struct Declared {
 
 impl Declared {
     pub(super) fn new(services: Arc<[Arc<Service>]>, means: Means) -> Self {
-        Self { services, means, offers: OrdMap::new(), instances: OrdSet::new() }
+        let by_host = by_host(&services);
+        Self { services, by_host, means, offers: OrdMap::new(), instances: OrdSet::new() }
+    }
+
+    /// Puts services in the place of the ones that the same resource declared before.
+    pub(super) fn set_services(&mut self, services: Arc<[Arc<Service>]>) {
+        self.by_host = by_host(&services);
+        self.services = services;
+    }
+
+    /// Those of its services that have exactly this host name.
+    pub(super) fn services_at<'a, 'h>(
+        &'a self,
+        host: &'h Hostname,
+    ) -> impl Iterator<Item = &'a Arc<Service>> + use<'a, 'h> {
+        let of = |at: &usize| self.services.get(*at);
+        let from = self.by_host.partition_point(|at| of(at).is_some_and(|s| s.host < *host));
+        let rest = self.by_host.get(from..).unwrap_or_default().iter().filter_map(of);
+        rest.take_while(move |s| s.host == *host)
     }
 
     /// The first of its services; all have the same resource, selector and provider.
@@ -141,6 +162,12 @@ impl Declared {
             Some(Inbound { service, port: serving.port, target: serving.target })
         })
     }
+}
+
+fn by_host(services: &[Arc<Service>]) -> Arc<[usize]> {
+    let mut places: Vec<usize> = (0..services.len()).collect();
+    places.sort_by_key(|at| services.get(*at).map(|s| &s.host));
+    places.into()
 }
 
 /// A source of a key: what the registry links facets of offers to.

@@ -227,7 +227,7 @@ impl Registry {
             Some(before) => {
                 let mut next = before.clone();
                 if touched.extent == Extent::Services {
-                    next.services = resource.services(world);
+                    next.set_services(resource.services(world));
                 }
                 next.first()?;
                 for part in &touched.parts {

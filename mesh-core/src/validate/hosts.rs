@@ -3,31 +3,38 @@
 //! Kept by the hosts' texts from their ends: there a wildcard is a prefix of all that it covers.
 
 use crate::hostname::Hostname;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Hosts that were seen.
-#[derive(Default)]
-pub(super) struct HostSet {
+#[derive(Debug, Default)]
+pub(crate) struct HostSet {
     /// By the text behind a wildcard, backwards, and whether there is one.
     all: BTreeMap<(String, bool), Hostname>,
+    /// How long the texts behind wildcards are, in bytes: no others can cover a host.
+    wild: BTreeSet<usize>,
 }
 
 impl HostSet {
-    pub(super) fn insert(&mut self, host: Hostname) {
-        self.all.entry(key(&host)).or_insert(host);
+    pub(crate) fn insert(&mut self, host: Hostname) {
+        let key = key(&host);
+        if key.1 {
+            self.wild.insert(key.0.len());
+        }
+        self.all.entry(key).or_insert(host);
     }
 
     /// A host of the set that covers another.
-    pub(super) fn covering(&self, host: &Hostname) -> Option<&Hostname> {
+    pub(crate) fn covering(&self, host: &Hostname) -> Option<&Hostname> {
         let (text, is_wildcard) = key(host);
         let of = |end: usize| self.all.get(&(text.get(..end)?.to_owned(), true));
-        let mut ends = text.char_indices().map(|(at, _)| at);
-        let by_wildcard = ends.find_map(of).or_else(|| if is_wildcard { of(text.len()) } else { None });
+        let shorter = self.wild.range(..text.len());
+        let by_wildcard =
+            shorter.copied().find_map(of).or_else(|| if is_wildcard { of(text.len()) } else { None });
         by_wildcard.or_else(|| if is_wildcard { None } else { self.all.get(&(text, false)) })
     }
 
     /// A host of the set that has a name in common with another.
-    pub(super) fn overlapping(&self, host: &Hostname) -> Option<&Hostname> {
+    pub(crate) fn overlapping(&self, host: &Hostname) -> Option<&Hostname> {
         let covered = || {
             let (text, is_wildcard) = key(host);
             let below =
@@ -36,6 +43,14 @@ impl HostSet {
             if is_wildcard { below.next().map(|(_, host)| host) } else { None }
         };
         self.covering(host).or_else(covered)
+    }
+}
+
+impl FromIterator<Hostname> for HostSet {
+    fn from_iter<T: IntoIterator<Item = Hostname>>(hosts: T) -> Self {
+        let mut set = Self::default();
+        hosts.into_iter().for_each(|host| set.insert(host));
+        set
     }
 }
 

@@ -113,6 +113,27 @@ impl Claim {
     }
 }
 
+/// A document by its place in memory, and what it names itself.
+type Document = (*const SourceMap, Arc<str>);
+
+fn document(outcome: &yaml::Outcome) -> Document {
+    (Arc::as_ptr(&outcome.source), outcome.key.name.clone())
+}
+
+/// The findings that are about these documents, by document, and the rest.
+fn by_document(findings: Findings, outcomes: &[yaml::Outcome]) -> (Findings, HashMap<Document, Findings>) {
+    let mut about: HashMap<Document, Findings> = outcomes.iter().map(|o| (document(o), Vec::new())).collect();
+    let mut rest = Findings::new();
+    for finding in findings {
+        let of = finding.source.as_ref().map(|s| (Arc::as_ptr(s), finding.resource.name.clone()));
+        match of.and_then(|of| about.get_mut(&of)) {
+            Some(all) => all.push(finding),
+            None => rest.push(finding),
+        }
+    }
+    (rest, about)
+}
+
 impl File {
     /// Reads a text. What is wrong in it, to ourselves or to `checks`, is replaced by what was good before.
     pub(super) fn read(name: &Arc<str>, text: Arc<str>, checks: &[Check], before: Option<&Self>) -> Self {
@@ -124,23 +145,20 @@ impl File {
                 known.entry(&claim.key).or_insert(good);
             }
         }
-        let (mut findings, mut claims) = (parsed.findings, Vec::new());
+        let (mut findings, mut about) = by_document(parsed.findings, &parsed.outcomes);
+        let mut claims = Vec::new();
         for outcome in parsed.outcomes {
-            let is_about = |f: &mut Finding| {
-                let source = f.source.as_ref().is_some_and(|s| Arc::ptr_eq(s, &outcome.source));
-                source && f.resource.name == outcome.key.name
-            };
-            let about: Findings = findings.extract_if(.., is_about).collect();
+            let about = about.remove(&document(&outcome)).unwrap_or_default();
             let known = known.get(&outcome.key).copied();
             claims.push(Claim::read(outcome, checks, about, known));
         }
         // What is left speaks of documents that could not be told to be a particular resource.
+        let known: HashSet<_> = known.keys().map(|key| (&*key.kind, &*key.name)).collect();
         for finding in findings.iter_mut().filter(|f| f.level == Level::Error) {
             let of = &finding.resource;
-            let may_be = |key: &Key| key.name == of.name && key.kind == of.kind;
             let note = match parsed.unreadable {
                 true if of.name.is_empty() => (!before.is_empty()).then_some(STAYS),
-                true if known.keys().any(|key| may_be(key)) => Some(STAYS),
+                true if known.contains(&(&*of.kind, &*of.name)) => Some(STAYS),
                 _ => PROTECTS.contains(&&*of.kind).then_some(OPEN),
             };
             add_help(finding, note);

@@ -6,6 +6,7 @@ use std::future::Future;
 use std::os::unix::fs::symlink;
 use std::sync::Arc;
 
+mod change;
 mod status;
 
 /// Reviews, with its traffic going to one subset.
