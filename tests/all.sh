@@ -107,6 +107,16 @@ done
 say "cargo test, with the peers: ${features[*]:-none}"
 cargo test --workspace --locked ${features[0]:+--features "$(IFS=,; echo "${features[*]}")"}
 
+say "the atomics under loom"
+# Another --cfg is another build of everything, so it has a folder of its own.
+checked=$(RUSTFLAGS="--cfg loom" cargo test --locked -q -p mesh-policy --features breaker,outlier,fault \
+  --lib --target-dir "$target/loom" loom)
+echo "$checked"
+[[ $checked =~ ([1-9][0-9]*)\ passed ]] || {
+  echo "error: no test ran under loom" >&2
+  exit 1
+}
+
 say "each layer alone, without tonic, rustls or hyper"
 for layer in timeout retry fault breaker outlier authz jwt rescue ratelimit redis limits shed cors headers mirror rewrite; do
   cargo build --locked -q -p mesh-policy --no-default-features --features "$layer"

@@ -19,7 +19,7 @@ async fn exit_code(name: &str, args: &[&str]) -> (Option<i32>, String, String) {
 
 #[tokio::test]
 async fn every_binary_explains_itself_and_refuses_bad_usage_with_exit_code_2() {
-    for name in ["bookinfo", "control-plane", "proxy", "meshctl", "embedded-client"] {
+    for name in ["axum-service", "bookinfo", "control-plane", "proxy", "meshctl", "embedded-client"] {
         let (code, out, _) = exit_code(name, &["--help"]).await;
         assert_eq!(code, Some(0), "{name} --help");
         assert!(out.contains("Usage:") && out.contains("--log-format"), "{name} --help: {out}");

@@ -123,6 +123,22 @@ impl RetryBudget {
         Held::try_open(&self.0, Kind::Retry, self.0.limit()).map(|held| RetryPermit { _held: held })
     }
 
+    /// Counts a request as in flight until [`Self::end`], for who has a hold on the budget anyway.
+    #[cfg(feature = "retry")]
+    pub(crate) fn begin(&self) {
+        if !self.0.counted_elsewhere {
+            self.0.active.open_one();
+        }
+    }
+
+    /// Ends what [`Self::begin`] began.
+    #[cfg(feature = "retry")]
+    pub(crate) fn end(&self) {
+        if !self.0.counted_elsewhere {
+            self.0.active.close();
+        }
+    }
+
     /// Counts a request as in flight until the guard is dropped; `None` if somebody else counts it.
     pub fn enter(&self) -> Option<ActiveRequest> {
         if self.0.counted_elsewhere { None } else { self.count(Kind::Active, u32::MAX) }

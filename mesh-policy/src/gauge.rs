@@ -17,6 +17,12 @@ impl Gauge {
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 
+    /// Opens one more, whatever is open: more than four billion are no machine's.
+    #[cfg(feature = "retry")]
+    pub(crate) fn open_one(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Closes one.
     pub(crate) fn close(&self) {
         // Every close pairs with an open, so this cannot wrap.

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use tokio::process::Command;
 use tokio::sync::Mutex;
 
-const BINARIES: [&str; 5] = ["bookinfo", "control-plane", "proxy", "meshctl", "embedded-client"];
+const BINARIES: [&str; 6] =
+    ["axum-service", "bookinfo", "control-plane", "proxy", "meshctl", "embedded-client"];
 
 static BUILT: Mutex<Option<HashMap<String, PathBuf>>> = Mutex::const_new(None);
 

@@ -161,9 +161,10 @@ where
     }
 
     fn call(&mut self, req: Request<B>) -> Self::Future {
-        let Some(faults) = &self.faults else { return FaultFuture::pass(self.inner.call(req), None) };
-        match faults.plan(req.headers()) {
-            Plan::Pass => FaultFuture::pass(self.inner.call(req), None),
+        let Some(plan) = self.faults.as_deref().and_then(|faults| faults.plan(req.headers())) else {
+            return FaultFuture::pass(self.inner.call(req), None);
+        };
+        match plan {
             Plan::Limit(limiter) => FaultFuture::pass(self.inner.call(req), Some(limiter)),
             Plan::Abort(with) => FaultFuture::abort(Aborted::new(with)),
             // A clone that is not ready yet: what is ready stays for the next request, so that one delayed

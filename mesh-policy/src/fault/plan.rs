@@ -10,9 +10,8 @@ use mesh_core::model::values::Fraction;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
+/// What happens, where anything does.
 pub(super) enum Plan {
-    /// Nothing.
-    Pass,
     /// It is not sent.
     Abort(AbortWith),
     /// It is sent now; its response is slow.
@@ -31,23 +30,23 @@ pub(super) enum Then {
 impl FaultLayer {
     /// Drawn before anything waits, so that a seed gives one story.
     #[inline]
-    pub(super) fn plan(&self, headers: &HeaderMap) -> Plan {
+    pub(super) fn plan(&self, headers: &HeaderMap) -> Option<Plan> {
         let delay = self.delay_of(headers);
         let abort = self.abort_of(headers);
         // An answer of our own is not worth slowing down.
         let limit = if abort.is_some() { None } else { self.limit_of(headers) };
         if delay.is_none() && abort.is_none() && limit.is_none() {
-            return Plan::Pass;
+            return None;
         }
         self.start(delay, abort, limit)
     }
 
     #[cold]
-    fn start(&self, delay: Option<Duration>, abort: Option<AbortWith>, limit: Option<NonZeroU64>) -> Plan {
+    fn start(&self, delay: Option<Duration>, abort: Option<AbortWith>, limit: Option<NonZeroU64>) -> Option<Plan> {
         let max_active = self.fault.max_active.unwrap_or(u32::MAX);
         let Some(held) = Held::try_open(&self.active, (), max_active) else {
             self.metrics.faults_overflow();
-            return Plan::Pass;
+            return None;
         };
         if abort.is_some() {
             self.metrics.aborts_injected();
@@ -55,7 +54,7 @@ impl FaultLayer {
         if limit.is_some() {
             self.metrics.response_rl_injected();
         }
-        match (delay, abort, limit) {
+        Some(match (delay, abort, limit) {
             (Some(duration), abort, limit) => {
                 self.metrics.delays_injected();
                 let then = match (abort, limit) {
@@ -67,10 +66,11 @@ impl FaultLayer {
             }
             (None, Some(with), _) => Plan::Abort(with),
             (None, None, Some(kbps)) => Plan::Limit(Box::new(Limiter::new(kbps, held))),
-            (None, None, None) => Plan::Pass,
-        }
+            (None, None, None) => return None,
+        })
     }
 
+    #[inline]
     fn delay_of(&self, headers: &HeaderMap) -> Option<Duration> {
         let delay = self.fault.delay.as_ref()?;
         let (duration, fraction) = match delay.by {
@@ -84,6 +84,7 @@ impl FaultLayer {
         (!duration.is_zero() && self.hits(fraction)).then_some(duration)
     }
 
+    #[inline]
     fn abort_of(&self, headers: &HeaderMap) -> Option<AbortWith> {
         let abort = self.fault.abort.as_ref()?;
         let (with, fraction) = match abort.by {
@@ -96,6 +97,7 @@ impl FaultLayer {
         self.hits(fraction).then_some(with)
     }
 
+    #[inline]
     fn limit_of(&self, headers: &HeaderMap) -> Option<NonZeroU64> {
         let limit = self.fault.response_rate_limit.as_ref()?;
         let (kbps, fraction) = match limit.by {
@@ -112,6 +114,7 @@ impl FaultLayer {
         self.trust_headers.then_some(headers)
     }
 
+    #[inline]
     fn hits(&self, fraction: Fraction) -> bool {
         match fraction {
             Fraction::ZERO => false,

@@ -4,9 +4,9 @@ use super::attempt::Attempt;
 use super::body::{Replay, ReplayBody, Replayable};
 use super::error::{GaveUp, RetryReport, Stop};
 use super::hedge::Race;
-use super::layer::{ATTEMPT_COUNT, Settings};
+use super::layer::{ATTEMPT_COUNT, InFlight, Settings};
 use super::rules::Verdict;
-use crate::budget::{ActiveRequest, RetryPermit};
+use crate::budget::RetryPermit;
 use crate::{BoxError, add_flag};
 use http::{HeaderValue, Request, Response, request};
 use http_body::Body;
@@ -14,7 +14,6 @@ use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::Sleep;
@@ -31,7 +30,8 @@ pin_project! {
         state: State<S::Future, S::Response>,
         // None where there is no retry.
         plan: Option<Box<Plan<S, B>>>,
-        active: Option<ActiveRequest>,
+        // None where the plan has it.
+        once: Option<InFlight>,
     }
 }
 
@@ -60,7 +60,7 @@ pub(super) struct Plan<S, B> {
     pub(super) attempt: Attempt,
     /// Held while a retry is due or under way.
     pub(super) permit: Option<RetryPermit>,
-    pub(super) settings: Arc<Settings>,
+    pub(super) settings: InFlight,
 }
 
 /// What comes after an attempt.
@@ -73,17 +73,18 @@ impl<S, B> RetryFuture<S, B>
 where
     S: Service<Request<ReplayBody<B>>>,
 {
-    pub(super) fn new(
-        inner: S::Future,
-        active: Option<ActiveRequest>,
-        plan: Option<Box<Plan<S, B>>>,
-    ) -> Self {
-        let hedge = plan.as_ref().and_then(|plan| plan.settings.hedge);
-        let state = match hedge {
+    /// Sent as it is, and never again.
+    pub(super) fn once(inner: S::Future, in_flight: InFlight) -> Self {
+        Self { state: State::Sent { inner }, plan: None, once: Some(in_flight) }
+    }
+
+    /// Sent by a plan.
+    pub(super) fn planned(inner: S::Future, plan: Box<Plan<S, B>>) -> Self {
+        let state = match plan.settings.hedge {
             None => State::Sent { inner },
             Some(hedge) => State::Racing { race: Box::new(Race::new(hedge, inner)) },
         };
-        Self { state, plan, active }
+        Self { state, plan: Some(plan), once: None }
     }
 }
 
@@ -102,8 +103,10 @@ where
             let answer = match this.state.as_mut().project() {
                 StateProj::Sent { inner } => {
                     let answer = ready!(inner.poll(cx)).map_err(Into::into);
-                    if this.plan.is_none() {
-                        this.active.take();
+                    // The common case returns what it has: each step on its way would copy the response.
+                    if this.plan.as_deref().is_none_or(|plan| plan.passes(&answer)) {
+                        this.plan.take();
+                        this.once.take();
                         return Poll::Ready(answer);
                     }
                     answer
@@ -129,7 +132,6 @@ where
                     if let Err(error) = ready!(plan.service.poll_ready(cx)) {
                         let report = RetryReport { attempts: plan.attempt.number(), stop: None };
                         this.plan.take();
-                        this.active.take();
                         return Poll::Ready(report.onto(Err(error.into())));
                     }
                     let inner = plan.send();
@@ -155,7 +157,6 @@ where
                     let report = RetryReport { attempts: plan.attempt.number(), stop };
                     // Permits end with the answer, not when this future is dropped.
                     this.plan.take();
-                    this.active.take();
                     return Poll::Ready(report.onto(answer));
                 }
                 Some(Next::Wait(backoff)) => {
@@ -187,6 +188,15 @@ where
         }
         let body = self.replay.body(self.attempt.number());
         self.service.call(Request::from_parts(head, body))
+    }
+
+    /// Whether it is an answer to the first attempt that ends the request; nothing is kept for another one then.
+    fn passes<R>(&self, answer: &Result<Response<R>, BoxError>) -> bool {
+        let passes = self.attempt.number() == 1 && self.verdict(answer) == Verdict::Answer;
+        if passes {
+            self.replay.commit();
+        }
+        passes
     }
 
     /// What comes next; `None` as long as that depends on a read that is going on.

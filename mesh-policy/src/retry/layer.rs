@@ -13,6 +13,7 @@ use http::{HeaderName, HeaderValue, Request, Response};
 use http_body::Body;
 use mesh_core::model::route::RetryPolicy;
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tower_layer::Layer;
@@ -45,6 +46,30 @@ pub(super) struct Settings {
     pub(super) buffer_limit: usize,
     pub(super) count_attempts: bool,
     pub(super) hedge: Option<Hedge>,
+}
+
+/// One request in flight: counted as long as this lives, with the one hold on what it needs as well.
+pub(super) struct InFlight(Arc<Settings>);
+
+impl InFlight {
+    fn begin(settings: &Arc<Settings>) -> Self {
+        settings.budget.begin();
+        Self(Arc::clone(settings))
+    }
+}
+
+impl Deref for InFlight {
+    type Target = Settings;
+
+    fn deref(&self) -> &Settings {
+        &self.0
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.budget.end();
+    }
 }
 
 impl RetryLayer {
@@ -168,14 +193,14 @@ where
         if settings.count_attempts {
             req.headers_mut().insert(ATTEMPT_COUNT, HeaderValue::from(1u32));
         }
-        let active = settings.budget.enter();
+        let in_flight = InFlight::begin(settings);
         if settings.rules.never() {
-            return RetryFuture::new(self.inner.call(req.map(ReplayBody::pass)), active, None);
+            return RetryFuture::once(self.inner.call(req.map(ReplayBody::pass)), in_flight);
         }
         let (mut head, body) = req.into_parts();
         if !settings.rules.covers(&head) {
             let request = Request::from_parts(head, ReplayBody::pass(body));
-            return RetryFuture::new(self.inner.call(request), active, None);
+            return RetryFuture::once(self.inner.call(request), in_flight);
         }
         let avoid = settings.rules.policy.avoid_previous_hosts;
         let attempt = Attempt::first(avoid);
@@ -183,17 +208,18 @@ where
         if avoid > 0 {
             head.extensions.insert(attempt.clone());
         }
-        let first = Request::from_parts(head.clone(), replay.body(attempt.number()));
+        let body = replay.body(attempt.number());
         let plan = Box::new(Plan {
             // Not ready yet; made ready before it is used.
             service: self.inner.clone(),
-            head,
+            head: head.clone(),
             replay,
             attempt,
             permit: None,
-            settings: Arc::clone(settings),
+            settings: in_flight,
         });
-        RetryFuture::new(self.inner.call(first), active, Some(plan))
+        let first = Request::from_parts(head, body);
+        RetryFuture::planned(self.inner.call(first), plan)
     }
 }
 

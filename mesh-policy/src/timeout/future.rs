@@ -26,6 +26,7 @@ pub(super) struct Running {
 
 impl Running {
     /// `None` without a budget, or with one that ends beyond what a clock can say.
+    #[inline]
     pub(super) fn start(
         scope: Scope,
         budget: Option<Duration>,
@@ -57,7 +58,8 @@ impl Running {
     }
 
     /// The response's head is here: the deadline moves no more, unless it moves with every sign of life.
-    fn settled(mut self) -> Self {
+    #[inline]
+    fn settle(&mut self) {
         // The clock is read only where it matters: it is most of what a timeout costs.
         if self.scope.is_idle() {
             self.alive();
@@ -67,7 +69,6 @@ impl Running {
         if self.scope != Scope::StreamIdle {
             self.progress = None;
         }
-        self
     }
 
     /// The endpoint gave a sign of life; whether the budget begins anew with it.
@@ -130,12 +131,16 @@ where
         let Some(inner) = this.inner.as_mut().as_pin_mut() else {
             return this.running.take().map_or(Poll::Pending, |late| Poll::Ready(Err(late.elapsed())));
         };
-        if let Poll::Ready(answer) = inner.poll(cx) {
-            let running = this.running.take().map(Running::settled);
-            return Poll::Ready(match answer {
-                Ok(response) => Ok(response.map(|body| TimeoutBody::new(body, running))),
-                Err(error) => Err(error.into()),
-            });
+        match inner.poll(cx) {
+            Poll::Pending => {}
+            // Each arm returns what it has: a response is large, and each step on its way would copy it.
+            Poll::Ready(Ok(response)) => {
+                if let Some(running) = this.running {
+                    running.settle();
+                }
+                return Poll::Ready(Ok(response.map(|body| TimeoutBody::new(body, this.running.take()))));
+            }
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
         }
         let Some(running) = this.running else { return Poll::Pending };
         ready!(poll_deadline(this.sleep.as_mut(), running, cx));
@@ -182,8 +187,10 @@ where
         let Some(inner) = this.inner.as_mut().as_pin_mut() else {
             return this.running.take().map_or(Poll::Pending, |late| Poll::Ready(Err(late.elapsed())));
         };
-        if let Poll::Ready(answer) = inner.poll(cx) {
-            return Poll::Ready(answer.map_err(Into::into));
+        match inner.poll(cx) {
+            Poll::Pending => {}
+            Poll::Ready(Ok(response)) => return Poll::Ready(Ok(response)),
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
         }
         let Some(running) = this.running else { return Poll::Pending };
         ready!(poll_deadline(this.sleep.as_mut(), running, cx));

@@ -50,11 +50,16 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
             StateProj::Allowed { inner, standing } => {
-                let mut answer = ready!(inner.poll(cx)).map_err(Into::into);
-                if let (Ok(response), Some(standing)) = (&mut answer, standing) {
-                    headers::add(response.headers_mut(), standing);
+                // Each arm returns what it has: a response is large, and each step on its way would copy it.
+                match ready!(inner.poll(cx)) {
+                    Ok(mut response) => {
+                        if let Some(standing) = standing {
+                            headers::add(response.headers_mut(), standing);
+                        }
+                        Poll::Ready(Ok(response))
+                    }
+                    Err(error) => Poll::Ready(Err(error.into())),
                 }
-                Poll::Ready(answer)
             }
             StateProj::Refused { error } => match error.take() {
                 Some(error) => Poll::Ready(Err(error)),

@@ -1,0 +1,79 @@
+//! Those that a client would have, all at once; and as many of them as the others have.
+
+use crate::harness::{Noop, cost, cost_of};
+use crate::retry::Towers;
+use crate::{authz, breaker, fault, outlier, ratelimit, retry};
+use divan::Bencher;
+use mesh_policy::rescue::RescueLayer;
+use mesh_policy::timeout::{AttemptTimeoutLayer, TimeoutLayer};
+use std::time::Duration;
+use tower::ServiceBuilder;
+use tower_resilience::bulkhead::BulkheadLayer;
+use tower_resilience::outlier::{OutlierDetectionLayer, OutlierDetector};
+use tower_resilience::ratelimiter::RateLimiterLayer;
+use tower_resilience::timelimiter::TimeLimiterLayer;
+
+const WHOLE: Duration = Duration::from_secs(15);
+const ATTEMPT: Duration = Duration::from_secs(3);
+
+#[divan::bench]
+fn mesh(bencher: Bencher<'_, '_>) {
+    let stack = ServiceBuilder::new()
+        .layer(RescueLayer::new())
+        .layer(ratelimit::ours())
+        .layer(fault::ours())
+        .layer(TimeoutLayer::new(WHOLE))
+        .layer(retry::ours())
+        .layer(AttemptTimeoutLayer::new(ATTEMPT))
+        .layer(breaker::ours())
+        .layer(outlier::ours())
+        .service(Noop);
+    cost(bencher, stack);
+}
+
+/// As a server would have them: without what repeats requests, with authorization by a thousand policies.
+#[divan::bench]
+fn mesh_server(bencher: Bencher<'_, '_>) {
+    let stack = ServiceBuilder::new()
+        .layer(RescueLayer::new())
+        .layer(ratelimit::ours())
+        .layer(authz::by_path())
+        .layer(fault::ours())
+        .layer(TimeoutLayer::new(WHOLE))
+        .layer(breaker::ours())
+        .service(Noop);
+    cost_of(bencher, authz::request(), stack);
+}
+
+/// Without faults, outlier detection and answers for errors.
+#[divan::bench]
+fn tower(bencher: Bencher<'_, '_>) {
+    let stack = ServiceBuilder::new()
+        .rate_limit(1_000_000_000, Duration::from_secs(1))
+        .timeout(WHOLE)
+        .retry(Towers::new())
+        .timeout(ATTEMPT)
+        .load_shed()
+        .concurrency_limit(1024)
+        .service(Noop);
+    cost(bencher, stack);
+}
+
+/// Without faults and answers for errors.
+#[divan::bench]
+fn tower_resilience(bencher: Bencher<'_, '_>) {
+    let detector = OutlierDetector::new();
+    detector.register("10.0.0.1:8080", 5);
+    let outlier = OutlierDetectionLayer::builder().detector(detector).instance_name("10.0.0.1:8080");
+    let bulkhead = BulkheadLayer::builder().max_concurrent_calls(1024).reject_when_full();
+    let rate_limit = RateLimiterLayer::per_second(1_000_000_000);
+    let stack = ServiceBuilder::new()
+        .layer(rate_limit.build().expect("settings that are right"))
+        .layer(TimeLimiterLayer::builder().timeout_duration(WHOLE).build())
+        .layer(retry::resilience())
+        .layer(TimeLimiterLayer::builder().timeout_duration(ATTEMPT).build())
+        .layer(bulkhead.build().expect("settings that are right"))
+        .layer(outlier.build().expect("settings that are right"))
+        .service(Noop);
+    cost(bencher, stack);
+}
