@@ -14,7 +14,7 @@ fn commands(readme: &str) -> Vec<(String, String)> {
             ("```", ..) => inside = false,
             (_, true, Some(command)) => commands.push((command.to_owned(), String::new())),
             (_, true, None) => {
-                let (_, printed) = commands.last_mut().expect("a command comes first");
+                let (_, printed) = commands.last_mut().unwrap_or_else(|| panic!("a command comes first"));
                 printed.push_str(line);
                 printed.push('\n');
             }

@@ -73,7 +73,9 @@ impl Findings {
         let now = state.all();
         let healed = healed(&state.printed, &now);
         let mut printed = Distinct::default();
-        state.printed.iter().for_each(|finding| drop(printed.insert(finding)));
+        for finding in state.printed.iter() {
+            printed.insert(finding);
+        }
         let new: Vec<Finding> = now.iter().filter(|finding| printed.insert(finding)).cloned().collect();
         state.printed = now;
         drop(state);

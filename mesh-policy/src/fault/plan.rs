@@ -42,7 +42,12 @@ impl FaultLayer {
     }
 
     #[cold]
-    fn start(&self, delay: Option<Duration>, abort: Option<AbortWith>, limit: Option<NonZeroU64>) -> Option<Plan> {
+    fn start(
+        &self,
+        delay: Option<Duration>,
+        abort: Option<AbortWith>,
+        limit: Option<NonZeroU64>,
+    ) -> Option<Plan> {
         let max_active = self.fault.max_active.unwrap_or(u32::MAX);
         let Some(held) = Held::try_open(&self.active, (), max_active) else {
             self.metrics.faults_overflow();
