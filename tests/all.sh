@@ -105,7 +105,7 @@ for peer in "${peers[@]}"; do
 done
 
 say "cargo test, with the peers: ${features[*]:-none}"
-cargo test --workspace --locked ${features[0]:+--features "$(IFS=,; echo "${features[*]}")"}
+cargo test --workspace --locked --no-fail-fast ${features[0]:+--features "$(IFS=,; echo "${features[*]}")"}
 
 say "the atomics under loom"
 # Another --cfg is another build of everything, so it has a folder of its own.

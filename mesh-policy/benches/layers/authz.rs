@@ -10,7 +10,7 @@ use tower_layer::Layer;
 
 /// Which of the policies concern the request.
 fn concerns(i: usize) -> bool {
-    i % 100 == 0
+    i.is_multiple_of(100)
 }
 
 fn layer(rule: impl Fn(usize) -> Value) -> AuthzLayer {
