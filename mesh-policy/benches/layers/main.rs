@@ -16,6 +16,7 @@ mod authz;
 mod breaker;
 mod fault;
 mod harness;
+mod jwt;
 mod noop;
 mod outlier;
 mod ratelimit;
