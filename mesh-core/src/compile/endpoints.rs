@@ -7,6 +7,7 @@ use crate::model::Name;
 use crate::model::endpoint::{Endpoints, Locality, TlsMode};
 use crate::registry::{self, Service};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The endpoints of a port, with the labels of a subset.
 ///
@@ -18,7 +19,7 @@ pub(super) fn endpoints(
     port: u16,
     labels: &BTreeMap<String, String>,
 ) -> Endpoints {
-    let mut by_locality: BTreeMap<registry::Locality, Locality> = BTreeMap::new();
+    let mut by_locality: BTreeMap<Arc<registry::Locality>, Locality> = BTreeMap::new();
     for instance in scope.registry.instances(service, port, labels) {
         let mut endpoint = instance.endpoint();
         if endpoint.tls_mode == TlsMode::Istio {

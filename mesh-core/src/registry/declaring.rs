@@ -110,7 +110,7 @@ impl Declared {
             Means::Endpoints => self.site(registry, world, &Part::Endpoints).into_iter().collect(),
         };
         let selected = registry.selected(service).into_iter();
-        all.extend(selected.filter(|w| self.takes(service, w)).map(|w| Site::Workload(w)));
+        all.extend(selected.filter(|w| self.means.takes(w)).map(|w| Site::Workload(w)));
         all
     }
 
@@ -127,20 +127,10 @@ impl Declared {
             }
             (Part::Workload(key), _) => {
                 let workload = registry.workloads.get(key)?;
-                self.takes(service, workload).then_some(Site::Workload(workload))
+                (self.means.takes(workload) && service.selects(workload)).then_some(Site::Workload(workload))
             }
             _ => None,
         }
-    }
-
-    /// Whether a workload is a source of instances: where endpoints are listed, Pods are listed among them.
-    fn takes(&self, service: &Service, workload: &Workload) -> bool {
-        let kind = match self.means {
-            Means::Selector => true,
-            Means::Slices | Means::Endpoints => workload.source == WorkloadSource::Entry,
-            Means::Nothing | Means::Written => false,
-        };
-        kind && service.selects(workload)
     }
 
     /// What it is found by, itself; [`Offer::refers`] is what its offers are found by.
@@ -157,6 +147,18 @@ impl Declared {
             }
         }
         all
+    }
+}
+
+impl Means {
+    /// Whether a workload that is selected is a source of instances: where endpoints are listed, Pods are
+    /// listed among them.
+    fn takes(self, workload: &Workload) -> bool {
+        match self {
+            Self::Selector => true,
+            Self::Slices | Self::Endpoints => workload.source == WorkloadSource::Entry,
+            Self::Nothing | Self::Written => false,
+        }
     }
 }
 

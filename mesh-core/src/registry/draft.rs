@@ -14,8 +14,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-/// What one source offers of the services of one resource.
-#[derive(Debug, Default, PartialEq)]
+/// What one source offers of the services of one resource. `Eq` makes the equality of one that two registries
+/// share a matter of its address: it is asked of every offer near one that changed.
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Offer {
     pub(super) instances: Vec<Arc<Placed>>,
     pub(super) named: Vec<Named>,
@@ -28,7 +29,7 @@ pub(super) struct Offer {
 }
 
 /// What an instance serves.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Serving {
     facet: Facet,
     who: Instancer,
@@ -61,6 +62,12 @@ impl<'a> Draft<'a> {
     /// A draft of what a source offers, over the workloads of a registry.
     pub(super) fn new(registry: &'a Registry, part: Part) -> Self {
         Self { registry, part, offer: Offer::default() }
+    }
+
+    /// Makes room for so many instances, exactly.
+    pub(super) fn expect(&mut self, instances: usize) {
+        self.offer.instances.reserve_exact(instances);
+        self.offer.serving.reserve_exact(instances);
     }
 
     pub(super) fn workload(&mut self, namespace: &str, name: &str) -> Option<&'a Arc<Workload>> {

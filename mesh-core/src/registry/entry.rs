@@ -31,7 +31,7 @@ pub(super) fn workload(of: &Arc<Resource<WorkloadEntry>>) -> Workload {
         namespace: meta.namespace.clone(),
         service_account: account(&entry.service_account),
         ips: entry.address.parse().into_iter().collect(),
-        locality: locality(entry, &labels),
+        locality: Arc::new(locality(entry, &labels)),
         tls_mode: tls_mode(&labels),
         telemetry: telemetry(&meta.name, &meta.namespace, &labels, DEFAULT_CLUSTER),
         source: WorkloadSource::Entry,
@@ -170,6 +170,7 @@ fn selected(draft: &mut Draft<'_>, service: &Service, workload: &Workload) {
 /// An endpoint that is written in the entry itself.
 fn inline(draft: &mut Draft<'_>, service: &Service, entry: &WorkloadEntry) {
     let labels = Arc::new(entry.labels.clone());
+    let locality = Arc::new(locality(entry, &labels));
     for port in &service.ports {
         match Reach::of(&entry.address, port_of(entry, port)) {
             Some(Reach::Address(address)) => {
@@ -179,7 +180,7 @@ fn inline(draft: &mut Draft<'_>, service: &Service, entry: &WorkloadEntry) {
                     labels: labels.clone(),
                     service_account: entry.service_account.as_str().into(),
                     namespace: service.namespace.clone(),
-                    locality: locality(entry, &labels),
+                    locality: locality.clone(),
                     health: Health::Healthy,
                     tls_mode: tls_mode(&labels),
                     workload: telemetry(&service.name, &service.namespace, &labels, DEFAULT_CLUSTER),

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// An instance of a service's port.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instance {
     /// Where it is reached.
     pub address: Address,
@@ -22,13 +22,13 @@ pub struct Instance {
     /// Its namespace.
     pub namespace: Arc<str>,
     /// Where it runs.
-    pub locality: Locality,
+    pub locality: Arc<Locality>,
     /// What the control plane knows of it.
     pub health: Health,
     /// Whether it takes mesh mTLS.
     pub tls_mode: TlsMode,
     /// The workload behind it, as telemetry names it.
-    pub workload: WorkloadRef,
+    pub workload: Arc<WorkloadRef>,
 }
 
 impl Instance {
@@ -39,13 +39,13 @@ impl Instance {
             weight: self.weight,
             health: self.health,
             tls_mode: self.tls_mode,
-            workload: Some(self.workload.clone()),
+            workload: Some(WorkloadRef::clone(&self.workload)),
         }
     }
 }
 
 /// An instance in its place: of which service and port, and which of one source's.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Placed {
     pub(super) nth: usize,
     pub(super) port: u16,
@@ -55,7 +55,7 @@ pub(super) struct Placed {
 }
 
 /// A name to be resolved for a service's port, with the labels that subsets select by.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Named {
     pub(super) nth: usize,
     pub(super) port: u16,

@@ -52,7 +52,7 @@ pub(super) fn workload(pod: &Arc<Resource<Pod>>) -> Option<Workload> {
         labels: Arc::new(meta.labels.clone()),
         service_account: account.into(),
         ips,
-        locality: Locality::of_labels(&meta.labels),
+        locality: Arc::new(Locality::of_labels(&meta.labels)),
         tls_mode: tls_mode(&meta.labels),
         telemetry: telemetry(owner(pod), &meta.namespace, &meta.labels, DEFAULT_CLUSTER),
         source: WorkloadSource::Pod,
@@ -165,18 +165,19 @@ fn external_name(draft: &mut Draft<'_>, service: &Service, name: &str) {
 }
 
 fn slice(draft: &mut Draft<'_>, service: &Service, slice: &EndpointSlice) {
+    draft.expect(slice.endpoints.len().saturating_mul(service.ports.len()));
     for endpoint in &slice.endpoints {
         let health = health(endpoint.conditions);
         // Kubernetes says that all addresses of one endpoint are the same; the first is used.
         let Some(ip) = endpoint.addresses.first().and_then(|a| a.parse().ok()) else { continue };
-        let zone = Locality { zone: endpoint.zone.as_str().into(), ..Locality::default() };
+        let zone = Arc::new(Locality { zone: endpoint.zone.as_str().into(), ..Locality::default() });
         let at = At { ip, target: endpoint.target_ref.as_ref(), health, locality: &zone };
         address(draft, service, &at, &slice.ports);
     }
 }
 
 fn endpoints(draft: &mut Draft<'_>, service: &Service, endpoints: &Endpoints) {
-    let nowhere = Locality::default();
+    let nowhere = Arc::default();
     for subset in &endpoints.subsets {
         let ready = subset.addresses.iter().map(|a| (a, Health::Healthy));
         let not = subset.not_ready_addresses.iter().map(|a| (a, Health::Unhealthy));
@@ -193,7 +194,7 @@ struct At<'a> {
     ip: IpAddr,
     target: Option<&'a ObjectReference>,
     health: Health,
-    locality: &'a Locality,
+    locality: &'a Arc<Locality>,
 }
 
 /// An address that serves these ports; a port without a name serves a service's only port.
@@ -232,6 +233,7 @@ fn address(draft: &mut Draft<'_>, service: &Service, at: &At<'_>, ports: &[Endpo
 
 fn pod(draft: &mut Draft<'_>, service: &Service, workload: &Workload, pod: &Pod, unready_too: bool) {
     let health = if unready_too || is_ready(pod) { Health::Healthy } else { Health::Unhealthy };
+    draft.expect(service.ports.len());
     for port in &service.ports {
         let container_port = |name: &str| {
             let mut all = pod.spec.containers.iter().flat_map(|c| &c.ports);
@@ -245,6 +247,7 @@ fn pod(draft: &mut Draft<'_>, service: &Service, workload: &Workload, pod: &Pod,
 }
 
 fn workload_entry(draft: &mut Draft<'_>, service: &Service, workload: &Workload, entry: &WorkloadEntry) {
+    draft.expect(service.ports.len());
     for port in &service.ports {
         let own = entry.ports.get(&*port.name).copied();
         let target = own.or_else(|| resolve_port(&port.target, |_| None)).unwrap_or(port.number);

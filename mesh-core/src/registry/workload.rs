@@ -46,12 +46,12 @@ pub struct Workload {
     pub service_account: Arc<str>,
     /// Its addresses.
     pub ips: Vec<IpAddr>,
-    /// Where it runs.
-    pub locality: Locality,
+    /// Where it runs; shared with its instances, as what follows.
+    pub locality: Arc<Locality>,
     /// Whether it takes mesh mTLS.
     pub tls_mode: TlsMode,
     /// As telemetry names it.
-    pub telemetry: WorkloadRef,
+    pub telemetry: Arc<WorkloadRef>,
     /// What declared it.
     pub source: WorkloadSource,
     /// The resource; `None` for a proxy that nobody declared.
@@ -82,7 +82,7 @@ impl Workload {
             labels: Arc::new(node.labels.clone()),
             service_account: node.service_account.as_str().into(),
             ips: node.ips.clone(),
-            locality: Locality::of_labels(&node.labels),
+            locality: Arc::new(Locality::of_labels(&node.labels)),
             tls_mode: tls_mode(&node.labels),
             telemetry: telemetry(name, &node.namespace, &node.labels, &node.cluster_id),
             source: WorkloadSource::Node,
@@ -144,12 +144,12 @@ pub(super) fn telemetry(
     namespace: &str,
     labels: &BTreeMap<String, String>,
     cluster: &str,
-) -> WorkloadRef {
+) -> Arc<WorkloadRef> {
     let first = |keys: [&str; 3], otherwise: &str| -> Arc<str> {
         let found = keys.iter().find_map(|k| labels.get(*k).filter(|v| !v.is_empty()));
         found.map_or(otherwise, String::as_str).into()
     };
-    WorkloadRef {
+    Arc::new(WorkloadRef {
         name: name.into(),
         namespace: namespace.into(),
         canonical_service: first(["service.istio.io/canonical-name", "app.kubernetes.io/name", "app"], name),
@@ -158,5 +158,5 @@ pub(super) fn telemetry(
             "latest",
         ),
         cluster: cluster.into(),
-    }
+    })
 }
