@@ -6,7 +6,9 @@
 //! | a Lua script that defines neither callback | accepted | a warning | it never runs |
 //! | a url without a host, such as `https:///a` | accepted | refused | nothing can be fetched from nowhere |
 //! | a port twice in one match | refused by the schema | a warning | it says nothing wrong |
+//! | letters of other scripts in a url's host | accepted | refused | names on the wire have none |
 
+use super::names::is_longer_than;
 use super::report::Report;
 use crate::api::extensions::{
     EnvValueSource, LuaConfig, TrafficExtension, TrafficSelector, VmConfig, WasmConfig, WasmPlugin,
@@ -16,6 +18,7 @@ use std::collections::HashSet;
 /// Bounds of Istio's schema, in bytes.
 const LONGEST_SECRET: usize = 253;
 const LONGEST_NAME: usize = 256;
+/// The same, in characters.
 const LONGEST_VALUE: usize = 2048;
 const LONGEST_SCRIPT: usize = 65536;
 /// As many variables may a module have.
@@ -70,8 +73,8 @@ fn check_lua(lua: &LuaConfig, report: &mut Report<'_>) {
     let code = &lua.inline_code;
     if code.is_empty() {
         report.refuse(path, "the script is missing", "define envoy_on_request(handle)");
-    } else if code.len() > LONGEST_SCRIPT {
-        let message = format!("a script of {} bytes", code.len());
+    } else if is_longer_than(code, LONGEST_SCRIPT) {
+        let message = format!("a script of {} characters", code.chars().count());
         report.refuse(path, message, "at most 65536; write a WebAssembly module instead");
     } else if !code.contains("envoy_on_request") && !code.contains("envoy_on_response") {
         let help = "define envoy_on_request(handle), envoy_on_response(handle) or both";
@@ -141,10 +144,17 @@ fn check_url(url: &str, path: &str, report: &mut Report<'_>) {
     if rest.is_empty()
         || rest.contains(|c: char| c.is_whitespace() || c.is_control())
         || !escapes_are_whole(rest)
-        || (!is_file && (host.is_empty() || !host.chars().all(legal)))
+        || (!is_file && (host.is_empty() || !host.chars().all(legal) || !has_legal_port(host)))
     {
         wrong(report);
     }
+}
+
+/// Whether digits alone follow the colon of a host, if it has one. Colons in brackets are of an address.
+fn has_legal_port(host: &str) -> bool {
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    let rest = host.rsplit_once(']').map_or(host, |(_, rest)| rest);
+    rest.rsplit_once(':').is_none_or(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// What stands before the first colon, if it can be a scheme, and what follows.
@@ -197,8 +207,9 @@ fn check_environment(vm: &VmConfig, path: &str, report: &mut Report<'_>) {
         if variable.value_from == EnvValueSource::Host {
             let help = "leave it out, or write valueFrom: INLINE";
             report.refuse(&at("value"), "a value of a variable that is taken from the host", help);
-        } else if value.len() > LONGEST_VALUE {
-            report.refuse(&at("value"), format!("a value of {} bytes", value.len()), "at most 2048");
+        } else if is_longer_than(value, LONGEST_VALUE) {
+            let message = format!("a value of {} characters", value.chars().count());
+            report.refuse(&at("value"), message, "at most 2048");
         }
     }
 }

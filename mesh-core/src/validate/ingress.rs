@@ -3,13 +3,20 @@
 //! | Rule | Kubernetes, Istio | Here | Why |
 //! |---|---|---|---|
 //! | a path of type `Prefix` with an encoded `/` or a `.` element | refused | refused | |
+//! | a backend's Service whose name begins with a digit | refused, unless a feature is on | accepted | which is not known here |
+//! | an annotation `kubernetes.io/ingress.class` beside the same `ingressClassName` | older releases refuse | accepted | they agree |
 //! | the same of type `ImplementationSpecific` | accepted | accepted if it is absolute | Istio reads it as a prefix |
 
+use super::gateway_api::is_domain_prefixed;
+use super::kubernetes::{is_dns_label, is_port_name};
 use super::report::Report;
 use crate::api::kubernetes::ingress::{IngressBackend, IngressPath, PathType};
 use crate::api::kubernetes::{Ingress, IngressClass};
 use crate::yaml::is_subdomain;
 use std::net::IpAddr;
+
+/// The older way to name an Ingress' class.
+const CLASS: &str = "kubernetes.io/ingress.class";
 
 pub(super) fn ingress(spec: &Ingress, report: &mut Report<'_>) {
     if !spec.ingress_class_name.is_empty() && !is_subdomain(&spec.ingress_class_name) {
@@ -23,9 +30,23 @@ pub(super) fn ingress(spec: &Ingress, report: &mut Report<'_>) {
     if let Some(to) = &spec.default_backend {
         backend(to, "spec.defaultBackend", report);
     }
+    let (class, annotated) = (&spec.ingress_class_name, report.meta.annotations.get(CLASS));
+    if annotated.is_some_and(|annotated| annotated != class) && !class.is_empty() {
+        let help = "leave the annotation out: it is the older way to say the same";
+        let message = format!("the annotation {CLASS} names another class");
+        report.refuse("spec.ingressClassName", message, help);
+    }
     for (i, tls) in spec.tls.iter().enumerate() {
         for (j, name) in tls.hosts.iter().enumerate() {
-            host(name, &format!("spec.tls[{i}].hosts[{j}]"), report);
+            host_name(name, &format!("spec.tls[{i}].hosts[{j}]"), report);
+        }
+        if !tls.secret_name.is_empty() && !is_subdomain(&tls.secret_name) {
+            let message = format!("{:?} is not the name of a Secret", tls.secret_name);
+            report.refuse(
+                &format!("spec.tls[{i}].secretName"),
+                message,
+                "name one of type kubernetes.io/tls",
+            );
         }
     }
     for (i, rule) in spec.rules.iter().enumerate() {
@@ -44,24 +65,27 @@ pub(super) fn ingress(spec: &Ingress, report: &mut Report<'_>) {
 }
 
 pub(super) fn ingress_class(spec: &IngressClass, report: &mut Report<'_>) {
-    let legal = spec.controller.split_once('/').is_some_and(|(domain, path)| {
-        is_subdomain(domain) && !path.is_empty() && spec.controller.len() <= 250
-    });
-    if !spec.controller.is_empty() && !legal {
-        let message = format!("{:?} is not the name of a controller", spec.controller);
-        report.refuse(
-            "spec.controller",
-            message,
-            "write a domain and a path, as istio.io/ingress-controller",
-        );
+    let name = &spec.controller;
+    let help = "write a domain and a path, as istio.io/ingress-controller";
+    if name.is_empty() {
+        report.refuse("spec.controller", "the controller is missing", help);
+    } else if name.len() > 250 || !is_domain_prefixed(name) {
+        report.refuse("spec.controller", format!("{name:?} is not the name of a controller"), help);
     }
 }
 
 fn host(host: &str, path: &str, report: &mut Report<'_>) {
-    let rest = host.strip_prefix("*.").unwrap_or(host);
-    if host.parse::<IpAddr>().is_ok() {
-        report.refuse(path, format!("{host:?} is an address"), "write a name, such as shop.example.com");
-    } else if !is_subdomain(rest) {
+    match host.parse::<IpAddr>() {
+        Ok(_) => {
+            report.refuse(path, format!("{host:?} is an address"), "write a name, such as shop.example.com");
+        }
+        Err(_) => host_name(host, path, report),
+    }
+}
+
+/// A name, perhaps with a leading `*.`; an address of IPv4 looks like one.
+fn host_name(host: &str, path: &str, report: &mut Report<'_>) {
+    if !is_subdomain(host.strip_prefix("*.").unwrap_or(host)) {
         let help = "write a lower-case name such as shop.example.com or *.example.com, without a port";
         report.refuse(path, format!("{host:?} is not a host name"), help);
     }
@@ -100,6 +124,10 @@ fn backend(to: &IngressBackend, path: &str, report: &mut Report<'_>) {
         (Some(service), None) => {
             if service.name.is_empty() {
                 report.refuse(&format!("{path}.service.name"), "the name is missing", "name the Service");
+            } else if !is_dns_label(&service.name) {
+                let message = format!("{:?} is not the name of a Service", service.name);
+                let help = "name one of the Ingress' own namespace, without the namespace";
+                report.refuse(&format!("{path}.service.name"), message, help);
             }
             let port = format!("{path}.service.port");
             match (service.port.name.is_empty(), service.port.number) {
@@ -107,6 +135,11 @@ fn backend(to: &IngressBackend, path: &str, report: &mut Report<'_>) {
                     report.refuse(&port, "a port by name and by number", "write one of the two")
                 }
                 (true, None) => report.refuse(&port, "the port is missing", "write its name or its number"),
+                (false, None) if !is_port_name(&service.port.name) => {
+                    let message = format!("{:?} is not the name of a port", service.port.name);
+                    let help = "a name has at most 15 lower-case letters, digits and '-', such as http";
+                    report.refuse(&format!("{port}.name"), message, help);
+                }
                 _ => {}
             }
         }

@@ -6,7 +6,10 @@
 //! | a Service without ports that is not headless | refused | accepted | nothing can call it, so it does no harm |
 //! | fields that a mesh does not read | checked | accepted | the API server has seen them, or will |
 //! | values that the API server fills in, such as `clusterIP` | filled in | optional | a file has not passed it |
+//! | the name of a Service that begins with a digit | refused, unless a feature is on | accepted | which is not known here |
+//! | endpoints at loopback, link-local and unspecified addresses | refused | accepted | a mesh on one machine has no others |
 
+use super::names::is_label_key;
 use super::report::Report;
 use crate::api::MeshConfig;
 use crate::api::kubernetes::service::ServicePort;
@@ -17,6 +20,11 @@ use crate::yaml::is_subdomain;
 use std::collections::HashSet;
 use std::net::IpAddr;
 
+/// Bounds of an EndpointSlice.
+const MOST_ENDPOINTS: usize = 1000;
+const MOST_ADDRESSES: usize = 100;
+const MOST_PORTS: usize = 20_000;
+
 /// Certificates could not be issued, nor callers be told apart, in a trust domain that is none.
 pub(crate) fn bad_trust_domain(mesh: &MeshConfig, error: InvalidTrustDomain) -> Finding {
     let message = format!("{:?} is not a trust domain: {error}", mesh.trust_domain);
@@ -25,9 +33,9 @@ pub(crate) fn bad_trust_domain(mesh: &MeshConfig, error: InvalidTrustDomain) -> 
 
 pub(super) fn service(spec: &Service, report: &mut Report<'_>) {
     let name = &report.meta.name;
-    if name.len() > 63 || name.contains('.') || !name.starts_with(|c: char| c.is_ascii_lowercase()) {
+    if !is_dns_label(name) {
         let message = format!("{:?} is not a legal name of a Service", &**name);
-        let help = "it is a label of DNS: it begins with a letter, has no '.', and at most 63 letters, digits and '-'";
+        let help = "it is a label of DNS: it has no '.', and at most 63 lower-case letters, digits and '-'";
         report.refuse("metadata.name", message, help);
     }
     one_of("spec.type", &spec.kind, &["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"], report);
@@ -47,10 +55,29 @@ pub(super) fn service(spec: &Service, report: &mut Report<'_>) {
         ip(text, &format!("spec.externalIPs[{i}]"), report);
     }
     if spec.kind == "ExternalName" {
-        let host = spec.external_name.strip_suffix('.').unwrap_or(&spec.external_name);
-        report.host("spec.externalName", host);
+        external_name(spec, report);
     }
+    if matches!(spec.kind.as_str(), "NodePort" | "LoadBalancer") && spec.cluster_ip == "None" {
+        let message = format!("a Service of type {} without an address", spec.kind);
+        report.refuse("spec.clusterIP", message, "leave it out, or write type: ClusterIP");
+    }
+    report.labels("spec.selector", &spec.selector);
     service_ports(&spec.ports, report);
+}
+
+/// Another name for a host: a name of DNS, and no address of its own.
+fn external_name(spec: &Service, report: &mut Report<'_>) {
+    let host = spec.external_name.strip_suffix('.').unwrap_or(&spec.external_name);
+    if host.is_empty() {
+        report.refuse("spec.externalName", "a host is missing", "name one, such as db.example.com");
+    } else if !is_subdomain(host) {
+        let help = "write a lower-case name such as db.example.com, without a port or a wildcard";
+        report.refuse("spec.externalName", format!("{host:?} is not a host name"), help);
+    }
+    if !spec.cluster_ip.is_empty() || !spec.cluster_ips.is_empty() {
+        let field = if spec.cluster_ip.is_empty() { "spec.clusterIPs" } else { "spec.clusterIP" };
+        report.refuse(field, "an address of an ExternalName", "leave it out, or write type: ClusterIP");
+    }
 }
 
 fn service_ports(ports: &[ServicePort], report: &mut Report<'_>) {
@@ -69,10 +96,10 @@ fn service_ports(ports: &[ServicePort], report: &mut Report<'_>) {
         if ports.len() > 1 && port.name.is_empty() {
             let path = format!("spec.ports[{i}]");
             report.refuse(&path, "a port without a name beside others", "name each, such as http or tcp-db");
-        } else if !port.name.is_empty() && (!is_subdomain(&port.name) || port.name.contains('.')) {
-            let help = "it has lower-case letters, digits and '-', such as http or tcp-db";
-            report.refuse(&at("name"), format!("{:?} is not a legal name of a port", port.name), help);
+        } else {
+            port_label(&at("name"), &port.name, report);
         }
+        app_protocol(&at("appProtocol"), &port.app_protocol, report);
         match &port.target_port {
             Some(IntOrString::Int(0)) => {
                 report.refuse(&at("targetPort"), "0 is not a port", "a port is between 1 and 65535");
@@ -87,8 +114,37 @@ fn service_ports(ports: &[ServicePort], report: &mut Report<'_>) {
     }
 }
 
+/// A label of DNS, as names of Services and of their ports are.
+pub(super) fn is_dns_label(text: &str) -> bool {
+    text.len() <= 63 && !text.contains('.') && is_subdomain(text)
+}
+
+/// The name of a port of a Service or of endpoints, where it has one.
+fn port_label(path: &str, name: &str, report: &mut Report<'_>) {
+    if !name.is_empty() && !is_dns_label(name) {
+        let help = "it has at most 63 lower-case letters, digits and '-', such as http or tcp-db";
+        report.refuse(path, format!("{name:?} is not a legal name of a port"), help);
+    }
+}
+
+/// What is spoken at a port, where it is written.
+fn app_protocol(path: &str, text: &str, report: &mut Report<'_>) {
+    if !text.is_empty() && !is_label_key(text) {
+        let help = "write a name such as http or kubernetes.io/h2c";
+        report.refuse(path, format!("{text:?} is not the name of a protocol"), help);
+    }
+}
+
+/// The name of a host within a Service, where an endpoint has one.
+fn host_label(path: &str, name: &str, report: &mut Report<'_>) {
+    if !name.is_empty() && !is_dns_label(name) {
+        let help = "it has at most 63 lower-case letters, digits and '-'";
+        report.refuse(path, format!("{name:?} is not a label of DNS"), help);
+    }
+}
+
 /// The name of a port of a container, as IANA has them: with a letter in it.
-fn is_port_name(name: &str) -> bool {
+pub(super) fn is_port_name(name: &str) -> bool {
     let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     (1..=15).contains(&name.len())
         && name.bytes().all(legal)
@@ -114,24 +170,41 @@ fn protocol<'p>(text: &'p str, path: &str, report: &mut Report<'_>) -> &'p str {
 
 pub(super) fn endpoints(spec: &Endpoints, report: &mut Report<'_>) {
     for (s, subset) in spec.subsets.iter().enumerate() {
+        if subset.addresses.is_empty() && subset.not_ready_addresses.is_empty() {
+            let help = "write addresses or notReadyAddresses, or leave the subset out";
+            report.refuse(&format!("subsets[{s}]"), "a subset without an address", help);
+        }
         for (i, port) in subset.ports.iter().enumerate() {
-            report.port_number(&format!("subsets[{s}].ports[{i}].port"), port.port);
-            protocol(&port.protocol, &format!("subsets[{s}].ports[{i}].protocol"), report);
+            let at = |field: &str| format!("subsets[{s}].ports[{i}].{field}");
+            report.port_number(&at("port"), port.port);
+            protocol(&port.protocol, &at("protocol"), report);
+            if subset.ports.len() > 1 && port.name.is_empty() {
+                let path = format!("subsets[{s}].ports[{i}]");
+                report.refuse(&path, "a port without a name beside others", "name each as its Service does");
+            }
+            port_label(&at("name"), &port.name, report);
+            app_protocol(&at("appProtocol"), &port.app_protocol, report);
         }
         for (field, list) in
             [("addresses", &subset.addresses), ("notReadyAddresses", &subset.not_ready_addresses)]
         {
             for (i, address) in list.iter().enumerate() {
                 ip(&address.ip, &format!("subsets[{s}].{field}[{i}].ip"), report);
+                host_label(&format!("subsets[{s}].{field}[{i}].hostname"), &address.hostname, report);
             }
         }
     }
 }
 
 pub(super) fn endpoint_slice(slice: &EndpointSlice, report: &mut Report<'_>) {
+    report.at_most("ports", slice.ports.len(), MOST_PORTS, "port");
+    report.unique("port", slice.ports.iter().enumerate().map(|(i, p)| (format!("ports[{i}]"), &*p.name)));
     for (i, port) in slice.ports.iter().enumerate() {
         protocol(&port.protocol, &format!("ports[{i}].protocol"), report);
+        port_label(&format!("ports[{i}].name"), &port.name, report);
+        app_protocol(&format!("ports[{i}].appProtocol"), &port.app_protocol, report);
     }
+    report.at_most("endpoints", slice.endpoints.len(), MOST_ENDPOINTS, "endpoint");
     match slice.address_type.as_str() {
         "FQDN" => {
             let help = "use a ServiceEntry with resolution DNS";
@@ -145,6 +218,13 @@ pub(super) fn endpoint_slice(slice: &EndpointSlice, report: &mut Report<'_>) {
             let path = format!("endpoints[{e}].addresses");
             report.refuse(&path, "an endpoint without an address", "write its address");
         }
+        report.at_most(
+            &format!("endpoints[{e}].addresses"),
+            endpoint.addresses.len(),
+            MOST_ADDRESSES,
+            "address",
+        );
+        host_label(&format!("endpoints[{e}].hostname"), &endpoint.hostname, report);
         for (i, address) in endpoint.addresses.iter().enumerate() {
             let path = format!("endpoints[{e}].addresses[{i}]");
             let family = match address.parse::<IpAddr>() {

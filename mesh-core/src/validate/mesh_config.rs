@@ -12,10 +12,16 @@
 //! | names of fields with underscores | accepted | refused | one name per field; the help names the right one |
 //! | numbers as texts | accepted | ports of services only | as in the CRDs; only there do charts write them |
 //! | a trust domain with `@` | refused | accepted, as a dot | accounts of cloud providers are written so |
+//! | the form of a trust domain | labels of DNS, in any case | SPIFFE's: lower case, with `_` | certificates carry no other |
 //! | a trust domain alias that is none | refused | warned of | nobody has such an identity; the mesh works without |
 //! | an extension provider that is wrong | logged | warned of | it matters to those who name it alone |
 //! | labels' conditions, exports, the root namespace | not looked at | warned of | they would select and show nothing |
-//! | `configPath`, `binaryPath`, `serviceCluster` missing | refused | accepted | defaults that no user writes |
+//! | `configPath`, `binaryPath`, `serviceCluster`, `discoveryAddress` missing | refused | accepted | defaults that no user writes |
+//! | `proxyInboundListenPort: 0`, `ca.address` that is none, a negative `concurrency` or bound, a probe of nothing, a pattern that RE2 refuses | not looked at | refused | no proxy starts with it |
+//! | an unknown cipher suite, roots without certificates or without HTTPS, a share of sampling beyond 100 | not looked at | warned of | it has no effect |
+//! | more than 1000 extension providers | not looked at | refused | each costs every proxy |
+//! | a gateway of a network by name | refused, unless a feature is on (it is by default) | accepted | names are resolved |
+//! | entries of `meshNetworks` without a source or an address, or twice | not looked at | warned of | they say nothing |
 //! | a wrong annotation of a pod | the pod is not started | warned of | the pod runs; without it its endpoints would be gone |
 
 mod networks;
@@ -23,7 +29,7 @@ mod provider;
 mod proxy;
 
 use super::kubernetes::bad_trust_domain;
-use super::names::wildcard_error;
+use super::names::problem_of_host;
 use super::report::{Report, is_label};
 use super::{server_tls, targets, traffic_policy};
 use crate::api::Meta;
@@ -105,6 +111,13 @@ fn mesh(mesh: &MeshConfig, report: &mut Report<'_>) {
     if let Some(setting) = &mesh.locality_lb_setting {
         traffic_policy::locality(setting, true, "localityLbSetting", report);
     }
+    if let Some(setting) = &mesh.zone_aware_lb_setting {
+        let path = "zoneAwareLbSetting";
+        if mesh.locality_lb_setting.is_some() {
+            report.refuse(path, "`zoneAwareLbSetting` beside `localityLbSetting`", "keep one of them");
+        }
+        traffic_policy::zones(setting, true, path, report);
+    }
     if let Some(policy) = &mesh.default_traffic_policy {
         let pool = policy.connection_pool.as_ref();
         traffic_policy::connection_pool(pool, "defaultTrafficPolicy.connectionPool", report);
@@ -120,7 +133,7 @@ fn mesh(mesh: &MeshConfig, report: &mut Report<'_>) {
     }
     for (i, settings) in mesh.service_settings.iter().enumerate() {
         for (j, host) in settings.hosts.iter().enumerate() {
-            if let Some(error) = wildcard_error(host) {
+            if let Some(error) = problem_of_host(host) {
                 let help = "write a full name such as a.b.svc.cluster.local, or *.b.svc.cluster.local";
                 let message = format!("{host:?} is not a host: {error}");
                 report.refuse(&format!("serviceSettings[{i}].hosts[{j}]"), message, help);

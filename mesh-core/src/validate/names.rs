@@ -80,6 +80,11 @@ fn not_a_label(text: &str) -> String {
     }
 }
 
+/// Whether a text has more characters than so many: schemas count these, not bytes.
+pub(super) fn is_longer_than(text: &str, most: usize) -> bool {
+    text.len() > most && text.chars().nth(most).is_some()
+}
+
 /// The name of a workload's label: Kubernetes' syntax, with an optional domain before a slash.
 pub(super) fn is_label_key(key: &str) -> bool {
     match key.rsplit_once('/') {
@@ -144,6 +149,21 @@ impl Report<'_> {
             self.refuse(path, message, format!("at most {max} are accepted"));
         }
         text.len() <= max
+    }
+
+    /// A text that may be left out, as `null` does too, but is not empty where it is written.
+    pub(super) fn filled(&mut self, path: &str, text: &str) {
+        if text.is_empty() && self.is_quoted(path) {
+            self.refuse(path, "an empty text", "write it, or leave the field out");
+        }
+    }
+
+    fn is_quoted(&self, path: &str) -> bool {
+        let (Some(key), Some(value)) = (self.source.key(path), self.source.locate(path)) else {
+            return false;
+        };
+        let written = self.source.text.get(value.start..value.end);
+        key != value && written.is_some_and(|text| text.starts_with(['"', '\'']))
     }
 
     /// A list or mapping with an upper bound; `what` is one thing of it.

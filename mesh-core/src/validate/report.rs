@@ -115,28 +115,6 @@ impl<'a> Report<'a> {
         self.source.is_written(path)
     }
 
-    /// A host, exact or with a leading wildcard. `*` alone is for the caller to judge.
-    pub(super) fn host(&mut self, path: &str, host: &str) -> Option<Hostname> {
-        match host.parse::<Hostname>() {
-            Ok(host) if !host.is_partial_wildcard() => Some(host),
-            Ok(host) => {
-                let message = format!("`{host}` has a wildcard for a part of a label");
-                self.refuse(path, message, "here `*` stands for whole labels, as in *.example.com");
-                None
-            }
-            Err(_) if host.is_empty() => {
-                self.refuse(path, "a host is missing", "name a host, such as reviews or *.example.com");
-                None
-            }
-            Err(error) => {
-                let help =
-                    "a host is a name such as reviews, reviews.default.svc.cluster.local or *.example.com";
-                self.refuse(path, format!("{host:?} is not a host: {error}"), help);
-                None
-            }
-        }
-    }
-
     /// A host by the rules that Istio has for those of routes: a wildcard may stand for a part of the first label;
     /// labels have letters, digits and dashes; the last of several is no number, so that no address is a host.
     pub(super) fn dns_host(&mut self, path: &str, host: &str) -> Option<Hostname> {

@@ -7,13 +7,18 @@
 //! | `targetRefs: []` beside a selector | refused by the schema, accepted by the webhook | accepted | an empty list attaches to nothing |
 //! | the same target twice | accepted | a warning | it holds once; another one was meant |
 
+use super::names::is_longer_than;
 use super::report::Report;
 use crate::api::gateway_api::value::{LabelSelector, LabelSelectorOperator};
 use crate::api::value::{Selector, TargetRef};
 use std::collections::{BTreeMap, HashSet};
 
-/// The longest value that a label can have, so that a longer one selects nothing. Bytes.
+/// The longest value that a label can have, so that a longer one selects nothing. Characters.
 const LONGEST_LABEL_VALUE: usize = 63;
+/// As many labels may one selector have.
+const MOST_LABELS: usize = 4096;
+/// The longest name that a resource can have.
+const LONGEST_NAME: usize = 253;
 /// As many resources may one policy be attached to.
 const MOST_TARGETS: usize = 16;
 
@@ -36,8 +41,8 @@ impl Report<'_> {
                 self.refuse_key(&path, "a wildcard in a selector", "labels are compared literally");
             } else if value.contains('*') {
                 self.refuse(&path, "a wildcard in a selector", "labels are compared literally");
-            } else if value.len() > LONGEST_LABEL_VALUE {
-                let message = format!("a label's value of {} bytes", value.len());
+            } else if is_longer_than(value, LONGEST_LABEL_VALUE) {
+                let message = format!("a label's value of {} characters", value.chars().count());
                 self.refuse(&path, message, "no workload has one: a label's value has at most 63");
             }
         }
@@ -50,6 +55,7 @@ impl Report<'_> {
         if selector.match_labels.is_empty() {
             self.warn(&path, "a selector without labels", "leave it out to select all workloads");
         }
+        self.at_most(&path, selector.match_labels.len(), MOST_LABELS, "label");
         self.selector(&path, &selector.match_labels);
     }
 
@@ -103,6 +109,9 @@ impl Report<'_> {
     fn target(&mut self, path: &str, target: &TargetRef) {
         if target.name.is_empty() {
             self.refuse(&format!("{path}.name"), "the target's name is missing", "name the resource");
+        } else if is_longer_than(&target.name, LONGEST_NAME) {
+            let message = "a name of more than 253 characters";
+            self.refuse(&format!("{path}.name"), message, "no resource has so long a name");
         }
         if !target.namespace.is_empty() {
             let path = format!("{path}.namespace");

@@ -4,6 +4,7 @@
 //! |---|---|---|---|
 //! | a tag with no value, neither literal nor from anywhere | accepted | a warning | spans do not get it |
 //! | a provider twice in one list | accepted | a warning | it counts once |
+//! | `reportingInterval` finer than a millisecond | accepted | refused | as all times of the mesh |
 //! | `customTags` with an empty name | refused | refused | |
 //! | `tagOverrides` with an empty name | a warning | a warning | |
 

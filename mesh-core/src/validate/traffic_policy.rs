@@ -3,7 +3,7 @@
 mod load_balancer;
 mod tls;
 
-pub(super) use load_balancer::locality;
+pub(super) use load_balancer::{locality, zones};
 
 use super::names;
 use super::report::Report;

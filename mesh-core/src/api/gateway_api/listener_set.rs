@@ -15,11 +15,25 @@ pub struct ListenerSet {
     pub listeners: Vec<Listener>,
 }
 
-/// The spec of an XListenerSet: a [`ListenerSet`] as it was while experimental.
+/// The spec of an XListenerSet: a [`ListenerSet`] as it was while experimental, when HTTP was listened to at port 80
+/// and HTTPS at 443 where no port was written.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(transparent)]
+#[serde(from = "ListenerSet")]
 pub struct XListenerSet(pub ListenerSet);
+
+impl From<ListenerSet> for XListenerSet {
+    fn from(mut set: ListenerSet) -> Self {
+        for listener in set.listeners.iter_mut().filter(|listener| listener.port == 0) {
+            listener.port = match listener.protocol.as_str() {
+                "HTTP" => 80,
+                "HTTPS" => 443,
+                _ => 0,
+            };
+        }
+        Self(set)
+    }
+}
 
 /// The Gateway that gets the listeners.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -9,6 +9,7 @@ use crate::api::gateway_api::filter::{
     HttpUrlRewriteFilter,
 };
 use crate::api::gateway_api::reference::LocalObjectReference;
+use crate::validate::names::is_longer_than;
 use crate::validate::report::Report;
 use std::collections::HashSet;
 use std::hash::Hash;
@@ -233,6 +234,7 @@ fn redirect(redirect: &HttpRequestRedirectFilter, path: &str, report: &mut Repor
 }
 
 fn host_and_path(host: &str, new: Option<&HttpPathModifier>, path: &str, report: &mut Report<'_>) {
+    report.filled(&format!("{path}.hostname"), host);
     if !host.is_empty() {
         report.dns_name(&format!("{path}.hostname"), host, false);
     }
@@ -255,8 +257,9 @@ fn host_and_path(host: &str, new: Option<&HttpPathModifier>, path: &str, report:
                 let help = "write the field of the type, or the other type";
                 report.refuse(&format!("{path}.{field}"), "a field of another type", help);
             }
-            (_, Some(value)) if value.len() > 1024 => {
-                report.refuse(&format!("{path}.{field}"), "a path of more than 1024 bytes", "shorten it");
+            (_, Some(value)) if is_longer_than(value, 1024) => {
+                let message = "a path of more than 1024 characters";
+                report.refuse(&format!("{path}.{field}"), message, "shorten it");
             }
             _ => {}
         }
@@ -358,6 +361,7 @@ fn external_auth(auth: &HttpExternalAuthFilter, path: &str, report: &mut Report<
         distinct(list, &path, report);
     }
     if let Some(http) = &auth.http {
+        report.filled(&at("http.path"), &http.path);
         if !is_path_text(&http.path) {
             let message = format!("{:?} has characters in it that a path has only encoded", http.path);
             report.refuse(&at("http.path"), message, "write them as %xx");

@@ -1,13 +1,13 @@
 //! GatewayClass, Gateway and ListenerSet.
 
-use super::name::is_domain_prefixed;
+use super::name::{is_domain_prefixed, is_protocol};
 use crate::api::gateway_api::gateway::{
     AllowedRoutes, FromNamespaces, FrontendTlsConfig, Gateway, GatewayAddress, GatewayTlsConfig, Listener,
     TlsConfig, TlsMode,
 };
 use crate::api::gateway_api::value::LabelSelector;
 use crate::api::gateway_api::{GatewayClass, ListenerSet};
-use crate::validate::names::is_label_value;
+use crate::validate::names::{is_label_value, is_longer_than};
 use crate::validate::report::Report;
 use crate::validate::targets::problems_of_selector;
 use std::collections::HashSet;
@@ -37,6 +37,9 @@ pub(in crate::validate) fn gateway(spec: &Gateway, report: &mut Report<'_>) {
     if spec.gateway_class_name.is_empty() {
         let help = "name a GatewayClass, such as istio";
         report.refuse("spec.gatewayClassName", "the class is missing", help);
+    } else if is_longer_than(&spec.gateway_class_name, 253) {
+        let message = "a name of more than 253 characters";
+        report.refuse("spec.gatewayClassName", message, "no GatewayClass has so long a name");
     }
     listeners(&spec.listeners, report);
     addresses(&spec.addresses, report);
@@ -47,7 +50,7 @@ pub(in crate::validate) fn gateway(spec: &Gateway, report: &mut Report<'_>) {
             let help = "a label's value has at most 63 letters, digits, '-', '_' and '.'";
             report.refuse(&format!("{path}.labels.{key}"), format!("{value:?} is not a label's value"), help);
         }
-        report.qualified_keys(&format!("{path}.annotations"), &infrastructure.annotations, 16);
+        report.annotations(&format!("{path}.annotations"), &infrastructure.annotations);
         if let Some(r) = &infrastructure.parameters_ref {
             let path = format!("{path}.parametersRef");
             report.required_group(&path, r.group.as_ref(), &r.kind);
@@ -90,9 +93,11 @@ fn listener(listener: &Listener, path: &str, report: &mut Report<'_>) {
     let at = |field: &str| format!("{path}.{field}");
     if listener.name.is_empty() {
         report.refuse(&at("name"), "the name is missing", "name the listener, such as http");
+    } else {
+        report.section_name(&at("name"), &listener.name);
     }
-    report.section_name(&at("name"), &listener.name);
     report.port_number(&at("port"), listener.port);
+    report.filled(&at("hostname"), &listener.hostname);
     if !listener.hostname.is_empty() {
         report.dns_name(&at("hostname"), &listener.hostname, true);
     }
@@ -140,7 +145,7 @@ fn listener(listener: &Listener, path: &str, report: &mut Report<'_>) {
             report.object_name(&path, &r.name);
             report.namespace(&path, &r.namespace);
         }
-        report.qualified_keys(&format!("{path}.options"), &tls.options, 16);
+        report.annotations(&format!("{path}.options"), &tls.options);
         let ends_here = tls.mode.unwrap_or_default() == TlsMode::Terminate;
         if ends_here && tls.certificate_refs.is_empty() && tls.options.is_empty() {
             let help = "name a Secret of type kubernetes.io/tls in certificateRefs";
@@ -153,15 +158,11 @@ fn listener(listener: &Listener, path: &str, report: &mut Report<'_>) {
 const PROTOCOLS: &str = "the protocols are HTTP, HTTPS, TLS, TCP and UDP";
 
 fn unknown_protocol(protocol: &str, path: &str, report: &mut Report<'_>) {
-    let label = |s: &str| {
-        let legal = |c: char| c.is_ascii_alphanumeric() || c == '-';
-        s.chars().all(legal) && !s.starts_with('-') && !s.ends_with('-')
-    };
     let message = format!("{protocol:?} is not a protocol of the Gateway API");
-    match protocol.contains('/') {
-        true if is_domain_prefixed(protocol) => {}
-        false if label(protocol) => report.warn(path, message, PROTOCOLS),
-        _ => report.refuse(path, message, PROTOCOLS),
+    match is_protocol(protocol) {
+        true if protocol.contains('/') => {}
+        true => report.warn(path, message, PROTOCOLS),
+        false => report.refuse(path, message, PROTOCOLS),
     }
 }
 
@@ -224,12 +225,15 @@ fn addresses(all: &[GatewayAddress], report: &mut Report<'_>) {
                 report.refuse(&format!("spec.addresses[{i}].type"), message, help);
             }
         }
+        if matches!(kind, "IPAddress" | "Hostname") {
+            report.filled(&path, value);
+        }
         let is_compared = matches!(kind, "IPAddress" | "Hostname") && !value.is_empty();
         if is_compared && !seen.insert((kind, value)) {
             report.refuse(&path, format!("{value:?} is there twice"), "ask for each address once");
         }
-        if value.len() > 253 && kind != "Hostname" {
-            report.refuse(&path, "an address of more than 253 bytes", "write a shorter one");
+        if is_longer_than(value, 253) && kind != "Hostname" {
+            report.refuse(&path, "an address of more than 253 characters", "write a shorter one");
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::api::gateway_api::http_route::{
 };
 use crate::api::gateway_api::value::MatchType;
 use crate::api::gateway_api::{GrpcRoute, HttpRoute};
+use crate::validate::names::is_longer_than;
 use crate::validate::report::Report;
 use std::collections::HashSet;
 
@@ -147,8 +148,8 @@ fn value(kind: MatchType, value: &str, most: usize, path: &str, report: &mut Rep
 fn path_match(wanted: &HttpPathMatch, path: &str, report: &mut Report<'_>) {
     let path = format!("{path}.value");
     let value = &wanted.value;
-    if value.len() > 1024 {
-        return report.refuse(&path, "a path of more than 1024 bytes", "shorten it");
+    if is_longer_than(value, 1024) {
+        return report.refuse(&path, "a path of more than 1024 characters", "shorten it");
     }
     match wanted.r#type {
         PathMatchType::RegularExpression => report.regex(&path, value),
@@ -191,8 +192,8 @@ fn grpc_method(wanted: &GrpcMethodMatch, path: &str, report: &mut Report<'_>) {
     for (field, text, example) in parts {
         let Some(text) = text else { continue };
         let path = format!("{path}.{field}");
-        if text.len() > 1024 {
-            report.refuse(&path, format!("a {field} of more than 1024 bytes"), "shorten it");
+        if is_longer_than(text, 1024) {
+            report.refuse(&path, format!("a {field} of more than 1024 characters"), "shorten it");
         } else if wanted.r#type == MatchType::RegularExpression {
             report.regex(&path, text);
         } else if !is_grpc_name(text, field == "service") {

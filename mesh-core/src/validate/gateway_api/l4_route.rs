@@ -16,15 +16,15 @@ pub(in crate::validate) fn udp_route(spec: &UdpRoute, report: &mut Report<'_>) {
 }
 
 pub(in crate::validate) fn tls_route(spec: &TlsRoute, report: &mut Report<'_>) {
-    let (required, most) = match &*report.meta.version {
-        "v1alpha2" => (false, 16),
-        _ => (true, 1024),
+    let (required, most, addresses) = match &*report.meta.version {
+        "v1alpha2" => (false, 16, Addresses::Warned),
+        _ => (true, 1024, Addresses::Refused),
     };
     if required && spec.hostnames.is_empty() {
         let help = "write the server names that clients send, such as shop.example.com";
         report.refuse("spec.hostnames", "a TLSRoute without hostnames", help);
     }
-    report.hostnames(&spec.hostnames, most, Addresses::Refused);
+    report.hostnames(&spec.hostnames, most, addresses);
     common(&spec.parent_refs, &spec.rules, report);
 }
 

@@ -1,5 +1,6 @@
 //! The Gateway API's texts with a form: names, groups, kinds, hosts, headers; and bounds on lists.
 
+use crate::validate::names::is_longer_than;
 use crate::validate::report::Report;
 use crate::yaml::is_subdomain;
 use std::collections::{BTreeMap, HashSet};
@@ -11,8 +12,8 @@ impl Report<'_> {
         let path = format!("{path}.name");
         if name.is_empty() {
             self.refuse(&path, "the name is missing", "name the resource");
-        } else if name.len() > 253 {
-            self.refuse(&path, "a name of more than 253 bytes", "no resource has so long a name");
+        } else if is_longer_than(name, 253) {
+            self.refuse(&path, "a name of more than 253 characters", "no resource has so long a name");
         }
     }
 
@@ -51,6 +52,7 @@ impl Report<'_> {
 
     /// A namespace, where one is written.
     pub(super) fn namespace(&mut self, path: &str, namespace: &str) {
+        self.filled(&format!("{path}.namespace"), namespace);
         if !namespace.is_empty()
             && (namespace.len() > 63 || namespace.contains('.') || !is_subdomain(namespace))
         {
@@ -61,6 +63,7 @@ impl Report<'_> {
 
     /// The name of a listener, a rule or a port, where one is written.
     pub(super) fn section_name(&mut self, path: &str, name: &str) {
+        self.filled(path, name);
         if !name.is_empty() && !is_subdomain(name) {
             let help =
                 "it has lower-case letters, digits, '-' and '.', and begins and ends with a letter or digit";
@@ -132,8 +135,8 @@ impl Report<'_> {
         let path = format!("{path}.value");
         if value.is_empty() {
             self.refuse(&path, "the value is missing", "write the value");
-        } else if value.len() > most {
-            self.refuse(&path, format!("a value of more than {most} bytes"), "write a shorter one");
+        } else if is_longer_than(value, most) {
+            self.refuse(&path, format!("a value of more than {most} characters"), "write a shorter one");
         }
     }
 
@@ -143,6 +146,15 @@ impl Report<'_> {
             self.refuse(path, format!("no {what} is written"), format!("write at least one {what}"));
         }
         self.at_most(path, len, most, what);
+    }
+
+    /// Annotations and options, with their keys.
+    pub(super) fn annotations(&mut self, path: &str, all: &BTreeMap<String, String>) {
+        self.qualified_keys(path, all, 16);
+        for key in all.iter().filter(|(_, value)| is_longer_than(value, 4096)).map(|(key, _)| key) {
+            let message = "a value of more than 4096 characters";
+            self.refuse(&format!("{path}.{key}"), message, "write a shorter one");
+        }
     }
 
     /// Keys of annotations, labels and options.
@@ -176,12 +188,25 @@ fn is_qualified_key(key: &str) -> bool {
 }
 
 /// A domain, a slash and a path, as controllers and types of the implementation are named.
-pub(super) fn is_domain_prefixed(text: &str) -> bool {
+pub(in crate::validate) fn is_domain_prefixed(text: &str) -> bool {
     let legal = |b: u8| b.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:".contains(&b);
     text.len() <= 253
         && text
             .split_once('/')
             .is_some_and(|(domain, path)| is_subdomain(domain) && !path.is_empty() && path.bytes().all(legal))
+}
+
+/// A protocol by its own name, or by a domain, a slash and letters and digits.
+pub(super) fn is_protocol(text: &str) -> bool {
+    let letters = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_alphanumeric());
+    let inner = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    text.len() <= 255
+        && match text.rsplit_once('/') {
+            Some((domain, name)) => is_subdomain(domain) && letters(name),
+            None => {
+                !text.is_empty() && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-')
+            }
+        }
 }
 
 /// A path as `Exact` and `PathPrefix` have it, without what proxies normalise away. What is wrong with it, if

@@ -2,6 +2,7 @@
 
 use crate::api::gateway_api::backend_tls_policy::{BackendTlsPolicy, SubjectAltName, SubjectAltNameType};
 use crate::api::gateway_api::reference_grant::ReferenceGrant;
+use crate::validate::names::is_longer_than;
 use crate::validate::report::Report;
 
 pub(in crate::validate) fn reference_grant(spec: &ReferenceGrant, report: &mut Report<'_>) {
@@ -13,12 +14,16 @@ pub(in crate::validate) fn reference_grant(spec: &ReferenceGrant, report: &mut R
             let help = "name the namespace that may refer to this one";
             report.refuse(&format!("{path}.namespace"), "the namespace is missing", help);
         }
-        report.namespace(&path, &from.namespace);
+        if !from.namespace.is_empty() {
+            report.namespace(&path, &from.namespace);
+        }
     }
     report.between("spec.to", spec.to.len(), 16, "target");
     for (i, to) in spec.to.iter().enumerate() {
         let path = format!("spec.to[{i}]");
         report.required_group(&path, to.group.as_ref(), &to.kind);
+        // An empty name must not stand for all of a kind.
+        report.filled(&format!("{path}.name"), &to.name);
         if !to.name.is_empty() {
             report.object_name(&path, &to.name);
         }
@@ -47,7 +52,7 @@ pub(in crate::validate) fn backend_tls_policy(spec: &BackendTlsPolicy, report: &
             report.refuse(&path, "this target is named before", help);
         }
     }
-    report.qualified_keys("spec.options", &spec.options, 16);
+    report.annotations("spec.options", &spec.options);
     let (path, validation) = ("spec.validation", &spec.validation);
     let roots = &validation.ca_certificate_refs;
     match (roots.is_empty(), validation.well_known_ca_certificates.is_some()) {
@@ -92,6 +97,7 @@ fn subject_alt_name(name: &SubjectAltName, path: &str, report: &mut Report<'_>) 
         let message = format!("{} beside another type", other.0);
         report.refuse(&format!("{path}.{}", other.0), message, format!("write {} only", field.0));
     }
+    report.filled(&format!("{path}.{}", other.0), other.1);
     let at = format!("{path}.{}", field.0);
     if field.1.is_empty() {
         return report.refuse(&at, format!("{} is missing", field.0), "write the name, or another type");
@@ -104,7 +110,7 @@ fn subject_alt_name(name: &SubjectAltName, path: &str, report: &mut Report<'_>) 
                 .uri
                 .split_once("://")
                 .is_some_and(|(scheme, _)| !scheme.is_empty() && !scheme.contains(['/', '?', '#', ':']));
-            if !absolute || name.uri.len() > 253 {
+            if !absolute || is_longer_than(&name.uri, 253) {
                 let help = "write it with its scheme, such as spiffe://cluster.local/ns/shop/sa/cart";
                 report.refuse(&at, format!("{:?} is not an absolute URI", name.uri), help);
             }

@@ -4,6 +4,7 @@ use crate::api::gateway_api::reference::{
     BackendObjectReference, BackendRef, ParentReference, RouteBackendRef,
 };
 use crate::api::gateway_api::session::{CookieLifetimeType, SessionPersistence, SessionPersistenceType};
+use crate::validate::names::is_longer_than;
 use crate::validate::report::Report;
 
 /// As many parents does the Gateway API allow.
@@ -22,32 +23,52 @@ pub(super) fn parents(all: &[ParentReference], report: &mut Report<'_>) {
             (&o.group, &o.kind, &o.namespace, &o.name)
                 == (&parent.group, &parent.kind, &parent.namespace, &parent.name)
         };
-        let Some(earlier) = all.iter().take(i).find(same) else { continue };
-        let says = |p: &ParentReference| (!p.section_name.is_empty(), p.port.is_some());
-        if says(earlier) != says(parent) {
-            let help = "give every reference to the same parent a sectionName, or every one a port";
-            report.refuse(&path, "this parent is named before, with other fields", help);
-        } else if all
-            .iter()
-            .take(i)
-            .filter(same)
-            .any(|o| (&o.section_name, o.port) == (&parent.section_name, parent.port))
-        {
-            let help =
-                "name each listener once, by sectionName or port; without either, all of them are meant";
-            report.refuse(&path, "this parent is named before", help);
+        match all.iter().take(i).filter(same).map(|o| told_apart(o, parent)).max() {
+            None | Some(Apart::Yes) => {}
+            Some(Apart::ByOtherFields) => {
+                let help = "give every reference to the same parent a sectionName, or every one a port";
+                report.refuse(&path, "this parent is named before, with other fields", help);
+            }
+            Some(Apart::No) => {
+                let help =
+                    "name each listener once, by sectionName or port; without either, all of them are meant";
+                report.refuse(&path, "this parent is named before", help);
+            }
         }
+    }
+}
+
+/// How two references to one parent are told apart, the worst last.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Apart {
+    Yes,
+    ByOtherFields,
+    No,
+}
+
+/// The standard channel looks at sections alone, the experimental one at ports too. Either's word is enough.
+fn told_apart(one: &ParentReference, other: &ParentReference) -> Apart {
+    if one.section_name.is_empty() != other.section_name.is_empty() {
+        return Apart::ByOtherFields;
+    }
+    if one.section_name != other.section_name {
+        return Apart::Yes;
+    }
+    match (one.port, other.port) {
+        (Some(one), Some(other)) if one != other => Apart::Yes,
+        (Some(_), None) | (None, Some(_)) => Apart::ByOtherFields,
+        _ => Apart::No,
     }
 }
 
 /// The names of rules differ.
 pub(super) fn rule_names<'s>(names: impl IntoIterator<Item = &'s str>, report: &mut Report<'_>) {
     let names = names.into_iter().enumerate().map(|(i, name)| (format!("spec.rules[{i}].name"), name));
-    let written: Vec<_> = names.filter(|(_, name)| !name.is_empty()).collect();
-    for (path, name) in &written {
+    let names: Vec<_> = names.collect();
+    for (path, name) in &names {
         report.section_name(path, name);
     }
-    report.unique("rule", written);
+    report.unique("rule", names.into_iter().filter(|(_, name)| !name.is_empty()));
 }
 
 /// What the references to backends share, each of which says more in its own way.
@@ -93,8 +114,8 @@ pub(super) fn weight(path: &str, weight: i32, report: &mut Report<'_>) {
 /// Session persistence of a rule.
 pub(super) fn session(path: &str, session: Option<&SessionPersistence>, report: &mut Report<'_>) {
     let Some(session) = session else { return };
-    if session.session_name.len() > 128 {
-        let help = "name the cookie or header in at most 128 bytes";
+    if is_longer_than(&session.session_name, 128) {
+        let help = "name the cookie or header in at most 128 characters";
         report.refuse(&format!("{path}.sessionName"), "too long a name", help);
     }
     let Some(cookie) = &session.cookie_config else { return };

@@ -60,6 +60,7 @@ fn a_routes_border_cases_pass() {
         "{}",
         "{parentRefs: [{name: a, sectionName: b}, {name: a, sectionName: c}, {name: a, namespace: b}]}",
         "{parentRefs: [{name: a, port: 1}, {name: a, port: 2}]}",
+        "{parentRefs: [{name: a, sectionName: b, port: 1}, {name: a, sectionName: c}]}",
         "{parentRefs: [{group: '', kind: Service, name: a}], hostnames: ['*.a.b', a]}",
         "{rules: [{}, {name: a}, {name: b, matches: []}]}",
         "{rules: [{matches: [{path: {value: /}}, {path: {type: Exact, value: \"/a.b/~c/%7e!$&'()*+,;=:@\"}}]}]}",
@@ -83,6 +84,44 @@ fn a_routes_border_cases_pass() {
     let old = "gateway.networking.k8s.io/v1alpha2";
     assert_eq!(said(old, "TCPRoute", &format!("{{rules: [{rule}, {rule}]}}")), "");
     assert_eq!(said(old, "TLSRoute", &format!("{{rules: [{rule}]}}")), "");
+}
+
+#[test]
+fn nothing_written_is_no_empty_text() {
+    for spec in [
+        "{parentRefs: [{name: a, namespace: null, sectionName: ~}], rules: [{name: }]}",
+        r#"{"parentRefs": [{"name": "a", "namespace": null}], "rules": [{"name": null}]}"#,
+    ] {
+        passes("HTTPRoute", spec);
+    }
+    let spec = r#"{"parentRefs": [{"name": "a", "namespace": ""}], "rules": [{"name": ''}]}"#;
+    let both = said("gateway.networking.k8s.io/v1", "HTTPRoute", spec);
+    assert_eq!(both.matches("an empty text").count(), 2, "{both}");
+}
+
+#[test]
+fn lengths_are_counted_in_characters_as_schemas_count_them() {
+    let umlauts = |n: usize| "ä".repeat(n);
+    let value = |n| format!("{{rules: [{{matches: [{{headers: [{{name: a, value: {}}}]}}]}}]}}", umlauts(n));
+    passes("HTTPRoute", &value(4096));
+    assert!(said("gateway.networking.k8s.io/v1", "HTTPRoute", &value(4097)).contains("more than 4096"));
+    let annotation = |n| {
+        format!(
+            "{{gatewayClassName: a, infrastructure: {{annotations: {{a: {}}}}}, listeners: [{{name: a, port: 1, protocol: HTTP}}]}}",
+            umlauts(n)
+        )
+    };
+    passes("Gateway", &annotation(4096));
+    assert!(said("gateway.networking.k8s.io/v1", "Gateway", &annotation(4097)).contains("more than 4096"));
+}
+
+#[test]
+fn a_listener_of_an_experimental_set_has_the_port_of_its_protocol() {
+    let listeners = "[{name: a, protocol: HTTP}, {name: b, protocol: HTTPS, tls: {options: {a: b}}}]";
+    let spec = format!("{{parentRef: {{name: a}}, listeners: {listeners}}}");
+    assert_eq!(said("gateway.networking.x-k8s.io/v1alpha1", "XListenerSet", &spec), "");
+    let both = said("gateway.networking.k8s.io/v1", "ListenerSet", &spec);
+    assert_eq!(both.matches("the port's number is missing").count(), 2, "{both}");
 }
 
 #[test]
@@ -121,7 +160,7 @@ fn an_ingresss_border_cases_pass() {
     let backend = "backend: {service: {name: a, port: {name: http}}}";
     for spec in [
         "{defaultBackend: {resource: {apiGroup: a.b, kind: C, name: d}}}".to_owned(),
-        "{ingressClassName: istio, rules: [{host: '*.a.b'}], tls: [{hosts: ['*.a'], secretName: s}, {}]}"
+        "{ingressClassName: istio, rules: [{host: '*.a.b'}], tls: [{hosts: ['*.a', 10.0.0.1], secretName: s}, {}]}"
             .to_owned(),
         format!("{{rules: [{{http: {{paths: [{{path: /a, pathType: Prefix, {backend}}}]}}}}]}}"),
         format!("{{rules: [{{http: {{paths: [{{pathType: ImplementationSpecific, {backend}}}]}}}}]}}"),

@@ -93,8 +93,14 @@ fn address_error(address: &str) -> Option<String> {
     if !port.parse::<u16>().is_ok_and(|p| p > 0) {
         return Some(format!("{port:?} is not a port from 1 to 65535"));
     }
-    let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
-    if is_ip(host) { None } else { fqdn_error(host) }
+    let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
+    match bare.unwrap_or(host) {
+        six if bare.is_none() && six.contains(':') => {
+            Some("an address of IPv6 stands in brackets".to_owned())
+        }
+        host if is_ip(host) => None,
+        host => fqdn_error(host),
+    }
 }
 
 fn tracing(tracing: &Tracing, path: &str, report: &mut Report<'_>) {
@@ -117,7 +123,11 @@ fn tracing(tracing: &Tracing, path: &str, report: &mut Report<'_>) {
     ];
     for (name, address) in collectors {
         if let Some(address) = address {
-            let address = address.replacen("$(HOST_IP)", "127.0.0.1", 1);
+            // Lightstep's collector is never beside the proxy.
+            let address = match name {
+                "lightstep" => address.clone(),
+                _ => address.replacen("$(HOST_IP)", "127.0.0.1", 1),
+            };
             host_and_port(&address, &format!("{path}.{name}.address"), "the collector's address", report);
         }
     }
@@ -145,7 +155,13 @@ fn tracing(tracing: &Tracing, path: &str, report: &mut Report<'_>) {
             (Some(_), None) => {}
         }
     }
-    traffic_policy::client_tls(tracing.tls_settings.as_ref(), &format!("{path}.tlsSettings"), report);
+    let tls = tracing.tls_settings.as_ref();
+    traffic_policy::client_tls(tls, &format!("{path}.tlsSettings"), report);
+    if tls.is_some_and(|tls| tls.credential_name.starts_with("configmap://")) {
+        let path = format!("{path}.tlsSettings.credentialName");
+        let help = "write caCertificates with the path of a file that every proxy has";
+        report.refuse(&path, "a ConfigMap, which is of one namespace, for proxies of all", help);
+    }
 }
 
 fn private_keys(provider: &PrivateKeyProvider, path: &str, report: &mut Report<'_>) {

@@ -37,6 +37,18 @@ fn times_reach_to_their_bounds() {
 }
 
 #[test]
+fn hosts_and_addresses_may_be_written_in_every_way_that_istio_reads() {
+    for text in [
+        "serviceSettings: [{hosts: ['*', '*.b', '*-a.b.c', 'a.b', '*shop']}]",
+        "zoneAwareLbSetting: {enabled: true, failover: [{from: a, to: b}]}",
+        "defaultConfig: {discoveryAddress: '[2001:db8::1]:15012'}",
+        "defaultConfig: {tracing: {zipkin: {address: '$(HOST_IP):9411'}}}",
+    ] {
+        is_fine(text);
+    }
+}
+
+#[test]
 fn a_trust_domain_may_be_an_account_of_a_cloud_provider() {
     is_fine("trustDomain: team@example.org");
     is_fine("{trustDomain: example.org, trustDomainAliases: [cluster.local, a_b]}");

@@ -16,6 +16,18 @@ fn mtls_of_a_port_needs_a_selector() {
 }
 
 #[test]
+fn a_selector_has_at_most_4096_labels_whatever_the_kind() {
+    let labels = |n: usize| (0..n).map(|i| format!("l{i}: a")).collect::<Vec<_>>().join(", ");
+    for kind in ["PeerAuthentication", "Telemetry", "RequestAuthentication", "ProxyConfig"] {
+        is_fine(kind, &format!("{{selector: {{matchLabels: {{{}}}}}}}", labels(4096)));
+        assert_eq!(
+            only(kind, &format!("{{selector: {{matchLabels: {{{}}}}}}}", labels(4097))),
+            "spec.selector.matchLabels: 4097 labels; there may be 4096"
+        );
+    }
+}
+
+#[test]
 fn a_rule_of_a_policy_that_would_match_everybody_by_a_slip_is_refused() {
     let policy = |rule: &str| only("AuthorizationPolicy", &format!("{{rules: [{rule}]}}"));
     assert_eq!(policy("{from: []}"), "spec.rules[0].from: `from` is empty");

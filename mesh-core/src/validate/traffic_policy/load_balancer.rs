@@ -136,7 +136,12 @@ pub(in crate::validate) fn locality(
     failover(&setting.failover, &setting.failover_priority, has_outlier, path, report);
 }
 
-fn zones(setting: &ZoneAwareLbSetting, has_outlier: bool, path: &str, report: &mut Report<'_>) {
+pub(in crate::validate) fn zones(
+    setting: &ZoneAwareLbSetting,
+    has_outlier: bool,
+    path: &str,
+    report: &mut Report<'_>,
+) {
     let why = "where regions and zones are sorted in any case";
     topology(&setting.failover_priority, why, path, report);
     failover(&setting.failover, &setting.failover_priority, has_outlier, path, report);
