@@ -268,5 +268,5 @@ fn a_script_has_a_bound() {
         format!("{{lua: {{inlineCode: '{code}{}'}}}}", "x".repeat(bytes - code.len()))
     };
     is_fine("TrafficExtension", &script(65536));
-    assert_eq!(only("TrafficExtension", &script(65537)), "spec.lua.inlineCode: a script of 65537 bytes");
+    assert_eq!(only("TrafficExtension", &script(65537)), "spec.lua.inlineCode: a script of 65537 characters");
 }
