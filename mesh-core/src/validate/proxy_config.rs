@@ -9,10 +9,6 @@ use crate::api::networking::ProxyConfig;
 
 pub(super) fn check(spec: &ProxyConfig, report: &mut Report<'_>) {
     report.match_labels("spec.selector", spec.selector.as_ref());
-    if let Some(selector) = &spec.selector {
-        let path = "spec.selector.matchLabels";
-        report.at_most(path, selector.match_labels.len(), 4096, "label");
-    }
     report.not_negative("spec.concurrency", spec.concurrency);
     for (name, value) in &spec.environment_variables {
         let path = format!("spec.environmentVariables.{name}");

@@ -14,6 +14,9 @@ use std::collections::{BTreeMap, HashSet};
 
 /// The longest value that a label can have, so that a longer one selects nothing. Bytes.
 const LONGEST_LABEL_VALUE: usize = 63;
+/// As many labels may a selector of a policy have, and one of a networking kind.
+const MOST_LABELS: usize = 4096;
+const MOST_WORKLOAD_LABELS: usize = 256;
 /// As many resources may one policy be attached to.
 const MOST_TARGETS: usize = 16;
 
@@ -50,6 +53,7 @@ impl Report<'_> {
         if selector.match_labels.is_empty() {
             self.warn(&path, "a selector without labels", "leave it out to select all workloads");
         }
+        self.at_most(&path, selector.match_labels.len(), MOST_LABELS, "label");
         self.selector(&path, &selector.match_labels);
     }
 
@@ -59,7 +63,7 @@ impl Report<'_> {
         if labels.is_empty() {
             self.warn(&path, "a selector without labels: it selects all of the namespace", help);
         }
-        self.at_most(&path, labels.len(), 256, "label");
+        self.at_most(&path, labels.len(), MOST_WORKLOAD_LABELS, "label");
         self.selector(&path, labels);
     }
 
