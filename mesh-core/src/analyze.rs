@@ -16,15 +16,15 @@
 //! | Code | Why not |
 //! |---|---|
 //! | `IST0001` | there is no error inside an analyzer: it is a pure function |
-//! | `IST0104`, `IST0105`, `IST0114`, `IST0115`, `IST0117`, `IST0120`, `IST0121`, `IST0124`, `IST0172` | retired or never given |
+//! | `IST0104`, `IST0105`, `IST0114`, `IST0115`, `IST0117`, `IST0120`, `IST0121`, `IST0124` | retired or never given |
 //! | `IST0122` | a regular expression that cannot be read is an error of the field: `IST0106` |
 //! | `IST0126` | which clusters there are is known to a running control plane alone |
 //! | `IST0002`, `IST0130`, `IST0131`, `IST0133` | validation says it, of one resource alone |
 //! | `IST0136` | `istioctl` gives it no more |
-//! | `IST0139`, `IST0141`, `IST0142`, `IST0148`, `IST0163`, `IST0164`, `IST0168`, `IST0169` | about an installation of Istio in a cluster |
+//! | `IST0139`, `IST0141`, `IST0142`, `IST0148`, `IST0163`, `IST0164`, `IST0168`, `IST0169`, `IST0175` | about an installation of Istio in a cluster |
 //! | `IST0143` | needs the sockets of running pods |
 //! | `IST0146`, `IST0147`, `IST0158` | about images of pods, which the mesh does not read |
-//! | `IST0156`, `IST0176` | about the definitions of kinds in a cluster |
+//! | `IST0156`, `IST0172`, `IST0176` | about the definitions of kinds in a cluster |
 //! | `IST0170` | compares clusters |
 //! | `IST0171` | about the status that a controller wrote |
 //! | `IST0178` | a policy that refers to an HTTPRoute is refused |
@@ -69,6 +69,7 @@ mod selection;
 mod selectors;
 mod service;
 mod service_entry;
+mod waypoint;
 mod workloads;
 
 #[cfg(test)]
@@ -163,6 +164,12 @@ pub const ANALYZERS: &[Analyzer] = &[
         codes: &[code::UNVERIFIED_SERVER, code::UNVERIFIED_SERVER_PORT],
         kinds: &[RULE, MESH],
         run: destination_rule::unverified,
+    },
+    Analyzer {
+        name: "destinationrule.waypoint",
+        codes: &[code::WAYPOINT_IGNORES_RULE],
+        kinds: &[RULE, SERVICE, ENTRY, NAMESPACE],
+        run: waypoint::rules,
     },
     Analyzer {
         name: "envoyfilter.patch",

@@ -63,7 +63,7 @@ enum Judgement {
 
 fn judge(to: ApplyTo, operation: PatchOperation) -> Option<Judgement> {
     let routes = matches!(to, ApplyTo::RouteConfiguration | ApplyTo::HttpRoute);
-    let filter = matches!(to, ApplyTo::NetworkFilter | ApplyTo::HttpFilter);
+    let replaceable = matches!(to, ApplyTo::NetworkFilter | ApplyTo::HttpFilter | ApplyTo::VirtualHost);
     match operation {
         PatchOperation::Add if routes => {
             Some(Judgement::Never(code::FILTER_ADD, "route configurations and routes cannot be added"))
@@ -71,9 +71,10 @@ fn judge(to: ApplyTo, operation: PatchOperation) -> Option<Judgement> {
         PatchOperation::Remove if routes => {
             Some(Judgement::Never(code::FILTER_REMOVE, "route configurations and routes cannot be removed"))
         }
-        PatchOperation::Replace if !filter => {
-            Some(Judgement::Never(code::FILTER_REPLACE, "only network and HTTP filters can be replaced"))
-        }
+        PatchOperation::Replace if !replaceable => Some(Judgement::Never(
+            code::FILTER_REPLACE,
+            "only network filters, HTTP filters and virtual hosts can be replaced",
+        )),
         PatchOperation::Remove
         | PatchOperation::Replace
         | PatchOperation::InsertBefore

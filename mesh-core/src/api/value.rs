@@ -287,11 +287,14 @@ pub(crate) fn optional_port_number<'de, D: Deserializer<'de>>(d: D) -> Result<Op
     port_number(d).map(Some)
 }
 
-/// A count: 0 or more.
+/// A count: 0 or more, as far as a signed number of 32 bits goes, which it is on the wire.
 pub(crate) fn count<'de, D: Deserializer<'de>>(d: D) -> Result<u32, D::Error> {
     let n = i64::deserialize(d)?;
+    let fits = i32::try_from(n).is_ok();
     u32::try_from(n)
-        .map_err(|_| D::Error::invalid_value(Unexpected::Signed(n), &"a number from 0 to 4294967295"))
+        .ok()
+        .filter(|_| fits)
+        .ok_or_else(|| D::Error::invalid_value(Unexpected::Signed(n), &"a number from 0 to 2147483647"))
 }
 
 /// The same, where the count is optional.

@@ -121,6 +121,8 @@ pub const EMPTY_SUBSET: &str = "IST0173";
 pub const UNKNOWN_RULE_HOST: &str = "IST0174";
 /// `ConflictingServiceEntryProtocol`: ServiceEntries give one port of a host different protocols.
 pub const ENTRIES_CONFLICT: &str = "IST0177";
+/// `UnsupportedDestinationRuleWorkloadSelector`: a DestinationRule for some callers of a service behind a waypoint.
+pub const WAYPOINT_IGNORES_RULE: &str = "IST0179";
 /// A text that is not YAML, or exceeds a bound.
 pub const SYNTAX: &str = "MESH0001";
 /// A document that is not a resource: `apiVersion`, `kind` or `metadata.name` is missing.
@@ -407,6 +409,12 @@ pub const CODES: &[Code] = &[
         "ConflictingServiceEntryProtocol",
         Level::Warning,
         "ServiceEntries give one port of a host different protocols",
+    ),
+    of(
+        WAYPOINT_IGNORES_RULE,
+        "UnsupportedDestinationRuleWorkloadSelector",
+        Level::Warning,
+        "a DestinationRule for some callers of a service behind a waypoint",
     ),
     of(SYNTAX, "", Level::Error, "a text that is not YAML, or exceeds a bound"),
     of(

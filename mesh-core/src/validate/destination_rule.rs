@@ -16,6 +16,10 @@
 //! | `consecutiveGatewayErrors` not below `consecutive5xxErrors` | accepts | warns | it is never reached |
 //! | `warmupDurationSecs` beside `warmup` | accepts | warns | it has no effect |
 //! | negative `consecutiveErrors`, negative `warmup.minimumPercent` | accepts the first | refuses | they mean nothing |
+//! | a `port.number` in `portLevelSettings` of 0 or beyond 65535 | accepts | refuses | it is no port |
+//! | a ConfigMap whose name Kubernetes could not have | accepts | refuses | there is none |
+//! | an attribute of a cookie without a name | accepts | refuses | Envoy refuses the cluster |
+//! | values of labels of more than 63 bytes | accepts | refuses | no workload can have one |
 //! | `tcp.idleTimeout` below 1ms and not 0s | accepts | refuses | as all other durations |
 
 use super::report::{Report, is_label};

@@ -327,7 +327,7 @@ impl<'a> Report<'a> {
             let path = format!("{path}[{i}]");
             let legal = match name.split_once('/') {
                 Some((namespace, name)) => is_label(namespace) && is_label(name),
-                None => !name.starts_with('*') && names::problem_of_host(name).is_none(),
+                None => names::fqdn_error(name).is_none(),
             };
             if !legal {
                 let help = "write the gateway's name, namespace/name, or mesh";

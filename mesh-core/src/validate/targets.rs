@@ -15,8 +15,9 @@ use std::collections::{BTreeMap, HashSet};
 
 /// The longest value that a label can have, so that a longer one selects nothing. Characters.
 const LONGEST_LABEL_VALUE: usize = 63;
-/// As many labels may one selector have.
+/// As many labels may a selector of a policy have, and one of a networking kind.
 const MOST_LABELS: usize = 4096;
+const MOST_WORKLOAD_LABELS: usize = 256;
 /// The longest name that a resource can have.
 const LONGEST_NAME: usize = 253;
 /// As many resources may one policy be attached to.
@@ -65,7 +66,7 @@ impl Report<'_> {
         if labels.is_empty() {
             self.warn(&path, "a selector without labels: it selects all of the namespace", help);
         }
-        self.at_most(&path, labels.len(), 256, "label");
+        self.at_most(&path, labels.len(), MOST_WORKLOAD_LABELS, "label");
         self.selector(&path, labels);
     }
 

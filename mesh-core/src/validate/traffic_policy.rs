@@ -98,8 +98,7 @@ fn ports(policy: &TrafficPolicy, path: &str, report: &mut Report<'_>) {
 
 fn tunnel(wanted: &Tunnel, path: &str, report: &mut Report<'_>) {
     let host = &wanted.target_host;
-    let is_name = !host.starts_with('*') && names::problem_of_host(host).is_none();
-    if !is_name && host.parse::<IpAddr>().is_err() {
+    if names::fqdn_error(host).is_some() && host.parse::<IpAddr>().is_err() {
         let message = match host.as_str() {
             "" => "the target's host is missing".to_owned(),
             host => format!("{host:?} is not a host"),

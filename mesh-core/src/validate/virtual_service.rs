@@ -6,7 +6,8 @@
 //! |---|---|---|---|
 //! | `uri`, `scheme`, `method` or `authority` of `{}` | accepts | refuses | each request has them, so the match says nothing; most often a slip |
 //! | two of `route`, `redirect`, `directResponse` and `delegate` | refuses some pairs | refuses all | one of them would be dropped in silence |
-//! | a `delegate` without a name | accepts | refuses | it refers to nothing |
+//! | a `delegate` without a name, or in what is no namespace | accepts | refuses | it refers to nothing |
+//! | `mirror` beside `mirrors` in a rule that delegates | accepts | refuses | as in every other rule |
 //! | names of headers to set, add or remove | any without a colon before it | those that HTTP takes | Envoy refuses the whole route table for another |
 //! | a redirect's status | any 3xx | 301, 302, 303, 307, 308 | Envoy knows no others: Istio leaves the route out |
 //! | `prefixRewrite` beside `uri` in a redirect | accepts | refuses | both replace the path |
@@ -15,13 +16,23 @@
 //! | a body in `bytes` that is not base64 | refuses, as unreadable | refuses | |
 //! | `directResponse.body` of `{}` | accepts | refuses | it was meant to hold something; without a body leave it out |
 //! | shares finer than 0.0001% of mirrors | accepts | refuses | they would be none |
-//! | spaces in `retryOn`, statuses without a name | refuses | accepts | nothing is in doubt |
-//! | a bound of a command in a header, as in `%REQ(X):3%` | refuses | accepts | Envoy knows it |
+//! | spaces and empty items in `retryOn`, statuses without a name | refuses | accepts | nothing is in doubt |
+//! | a bound of a command in a header, as in `%REQ(X):3%`; no arguments, or quotes in them | refuses | accepts | Envoy knows it |
 //! | a gRPC status by number | refuses | accepts | nothing is in doubt |
 //! | `sourceNamespace` and `sourceSubnet` of TCP and TLS | any text | names, networks | another text matches nothing |
 //! | weights that sum to more than 4294967295 | accepts | refuses | Envoy refuses it |
 //! | a fault without a share; a delay without a length | accepts | warns | it does nothing |
 //! | `fault.delay.percent`, `corsPolicy.allowOrigin` | its analyser warns | warns | deprecated |
+//! | `fault.delay.percent` outside of 0 to 100 | accepts | refuses | it is no share |
+//! | a `port` of 0 in a match or a redirect | accepts, as none | refuses | it is no port |
+//! | `:status` among the headers of a match | accepts | refuses | a request has none, so that nothing would match |
+//! | a comma in the name of a header | accepts | refuses | HTTP has no such name |
+//! | a query parameter without a name | accepts | refuses | Envoy refuses it |
+//! | hosts that differ in case alone | accepts | refuses | they are the same name |
+//! | `*a.com` beside `a.com` | refuses | accepts | they have no name in common |
+//! | names of gateways behind one without a namespace | does not look | as the first | its loop ends too early |
+//! | the port in `outbound_.80_._.HOST` | a text with a digit | a port | no cluster has another |
+//! | values of labels of more than 63 bytes | accepts | refuses | no workload can have one |
 //! | matches that earlier ones cover | by duplicates and some prefixes | by what they mean | see `unreachable` |
 
 mod destination;
@@ -36,9 +47,10 @@ use super::report::{Report, is_label};
 use crate::api::networking::VirtualService;
 use crate::api::networking::virtual_service::{HttpMatch, HttpRoute};
 use crate::api::value::StringMatch;
+use http::HeaderName;
 use resilience::{inject, retry};
 use rewrite::{cors, direct_response, headers, redirect, rewrite};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 
 pub(super) fn check(spec: &VirtualService, report: &mut Report<'_>) {
@@ -71,10 +83,15 @@ pub(super) fn check(spec: &VirtualService, report: &mut Report<'_>) {
 
 fn hosts(spec: &VirtualService, on_mesh: bool, report: &mut Report<'_>) {
     let by_sni = spec.tls.iter().flat_map(|rule| &rule.r#match).any(|m| !m.sni_hosts.is_empty());
+    let all = spec.hosts.iter().any(|host| host == "*");
     let mut known = HostSet::default();
+    let mut addresses = HashSet::new();
     for (i, text) in spec.hosts.iter().enumerate() {
         let path = format!("spec.hosts[{i}]");
-        if text.parse::<IpAddr>().is_ok() {
+        if let Ok(address) = text.parse::<IpAddr>() {
+            if all || !addresses.insert(address) {
+                report.refuse(&path, format!("`{text}` is among the hosts already"), "keep one of them");
+            }
             continue;
         }
         let read = if by_sni && !on_mesh {
@@ -199,22 +216,23 @@ fn header_names(all: &BTreeMap<String, StringMatch>, path: &str, on_mesh: bool, 
                 let help = "bind the VirtualService to a gateway only";
                 report.refuse_key(&path, format!("`{name}` is known to gateways only"), help);
             }
-        } else if !rewrite::is_plain_name(name) {
+        } else if !PSEUDO_HEADERS.contains(&name.as_str()) && name.parse::<HeaderName>().is_err() {
             let message = format!("{name:?} is not the name of a header");
-            let help = match name.to_ascii_lowercase().as_str() {
-                ":authority" => "match authority instead",
-                ":method" => "match method instead",
-                ":path" => "match uri instead",
-                ":scheme" => "match scheme instead",
+            let help = match name.as_str() {
+                ":status" => "a request has no status; match what it has",
+                name if name.starts_with(':') => "of these there are :method, :scheme, :authority and :path",
                 name if name.starts_with('@') => {
                     "a claim is @request.auth.claims.NAME or @request.auth.claims[NAME]"
                 }
-                _ => "a header's name has letters, digits, dashes and underscores",
+                _ => rewrite::HEADER_NAME,
             };
             report.refuse_key(&path, message, help);
         }
     }
 }
+
+/// What HTTP/2 writes of a request in the form of headers.
+const PSEUDO_HEADERS: [&str; 4] = [":method", ":scheme", ":authority", ":path"];
 
 /// A claim of a verified token in place of a header: `@request.auth.claims.a.b` or `@request.auth.claims[a][b]`.
 fn is_claim(name: &str) -> bool {

@@ -2,7 +2,10 @@
 //!
 //! | Rule | Istio | Here | Why |
 //! |---|---|---|---|
-//! | a probe by gRPC without a port | accepted | refused | there is nothing to ask |
+//! | a probe by gRPC | accepted by the schema, unknown to the webhook | accepted | the API has it |
+//! | a probe by gRPC without a port | as with one | refused | there is nothing to ask |
+//! | labels and names in a group's `template` | not looked at, but for lengths | as those of a WorkloadEntry | entries are made of it, and would be refused then |
+//! | values of labels of more than 63 bytes | accepted | refused | no selector can name one |
 //! | `locality` with more than three parts | accepted | warned of | what follows the subzone is never compared |
 //! | a service account that Kubernetes could not have | accepted up to 253 bytes | refused | no certificate would name it |
 
@@ -137,10 +140,10 @@ pub(super) fn probe(probe: &ReadinessProbe, path: &str, report: &mut Report<'_>)
     if let Some(http) = &probe.http_get {
         report.port_number(&format!("{path}.httpGet.port"), http.port);
         for (i, header) in http.http_headers.iter().enumerate() {
-            let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+            let legal = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
             if header.name.is_empty() || !header.name.bytes().all(legal) {
                 let message = format!("{:?} is not the name of a header", header.name);
-                let help = "a name has letters, digits, dashes and underscores";
+                let help = "a name has letters, digits and dashes";
                 report.refuse(&format!("{path}.httpGet.httpHeaders[{i}].name"), message, help);
             }
         }

@@ -103,8 +103,8 @@ pub struct ClientTls {
     /// The file of the authorities that the server's certificate is verified by; the system's where nothing
     /// is written.
     pub ca_certificates: String,
-    /// The Secret with certificate, key and authorities, in place of the files; `configmap://name` for a
-    /// ConfigMap with authorities alone.
+    /// The Secret with certificate, key and authorities, in place of the files; `configmap://namespace/name` for a
+    /// ConfigMap of the same namespace with authorities alone.
     pub credential_name: String,
     /// The server's certificate must have one of these as a subject alternative name.
     pub subject_alt_names: Vec<String>,

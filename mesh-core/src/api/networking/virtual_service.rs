@@ -152,6 +152,7 @@ pub struct HttpRouteDestination {
     pub destination: Destination,
     /// Its share of the sum of all weights; 0 where nothing is written. A single destination takes all.
     #[serde(deserialize_with = "optional_count")]
+    #[cfg_attr(feature = "schema", schemars(range(max = 2147483647)))]
     pub weight: Option<u32>,
     /// Changes of headers for requests that go there, after those of the rule.
     pub headers: Option<Headers>,

@@ -94,7 +94,7 @@ pub enum ProbeScheme {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct HttpHeader {
-    /// Name: letters, digits, `-` and `_`.
+    /// Name: letters, digits and `-`.
     pub name: String,
     /// Value.
     pub value: String,

@@ -3,7 +3,7 @@
 use super::headers::Changes;
 use super::{Place, RuleOf, fault, retry};
 use crate::api::networking::virtual_service::{
-    DerivePort, Destination, HttpBody, HttpDirectResponse, HttpRedirect, HttpRewrite, HttpRouteDestination,
+    DerivePort, Destination, HttpDirectResponse, HttpRedirect, HttpRewrite, HttpRouteDestination,
 };
 use crate::api::value::Percent;
 use crate::compile::cluster_policy::hash_policy;
@@ -19,7 +19,6 @@ use crate::model::route::{
 };
 use crate::model::values::Fraction;
 use crate::registry::CLUSTER_DOMAIN;
-use base64::Engine as _;
 use http::StatusCode;
 use std::time::Duration;
 
@@ -257,11 +256,10 @@ fn respond(rule: &RuleOf<'_>, said: &HttpDirectResponse, report: &mut Report) ->
     };
     let body = match &said.body {
         None => bytes::Bytes::new(),
-        Some(HttpBody::String(text)) => text.clone().into(),
-        Some(HttpBody::Bytes(text)) => match base64::engine::general_purpose::STANDARD.decode(text) {
-            Ok(bytes) => bytes.into(),
-            Err(e) => {
-                report.invalid(rule.vs, format!("{path}.body.bytes"), format!("not base64: {e}"));
+        Some(body) => match body.to_bytes() {
+            Some(bytes) => bytes.into(),
+            None => {
+                report.invalid(rule.vs, format!("{path}.body.bytes"), "not base64".to_owned());
                 return None;
             }
         },

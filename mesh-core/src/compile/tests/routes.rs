@@ -57,6 +57,21 @@ fn a_user_goes_to_a_subset_and_the_rest_is_split_by_weight() {
 }
 
 #[test]
+fn a_pseudo_header_matches_what_it_stands_for() {
+    let compiled = compiled(
+        r#"
+  - match: [{headers: {":path": {prefix: /v2}, x.y: {exact: z}}}]
+    route: [{destination: {host: reviews, subset: v2}}]
+  - match: [{headers: {":authority": {exact: "reviews:9080"}}, withoutHeaders: {":method": {exact: POST}}}]
+    route: [{destination: {host: reviews, subset: v1}}]
+"#,
+    );
+    let table = table(&compiled, "9080");
+    assert_eq!(send(table, "reviews:9080", "/v2?a=b", &[("x.y", "z")]), V2);
+    assert_eq!(send(table, "reviews:9080", "/v2", &[]), V1);
+}
+
+#[test]
 fn a_weight_of_zero_is_left_out() {
     let compiled = compiled(
         "  - route: [{destination: {host: reviews, subset: v1}, weight: 0}, {destination: {host: reviews, subset: v2}, weight: 100}]",

@@ -73,12 +73,12 @@ fn check_outputs(rule: &JwtRule, path: &str, report: &mut Report<'_>) {
     for (i, output) in rule.output_claim_to_headers.iter().enumerate() {
         let path = format!("{path}.outputClaimToHeaders[{i}]");
         let at = format!("{path}.header");
-        let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+        let legal = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
         if output.header.is_empty() {
             report.refuse(&at, "the header is missing", "name the header that gets the claim");
         } else if !output.header.bytes().all(legal) {
             let message = format!("{:?} is not a header that a claim can be written to", output.header);
-            report.refuse(&at, message, "use letters, digits, `-` and `_`");
+            report.refuse(&at, message, "use letters, digits and `-`");
         } else if !seen.insert(output.header.to_ascii_lowercase()) {
             let message = format!("{:?} gets more than one claim", output.header);
             report.warn(&at, message, "give each claim a header of its own");

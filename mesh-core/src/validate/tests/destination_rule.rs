@@ -52,7 +52,8 @@ fn values_at_the_border_are_taken() {
         "{outlierDetection: {maxEjectionPercent: 0, minHealthPercent: 100, outlierDetectionHttpErrorCodes: [100, 599]}}",
         "{outlierDetection: {consecutiveLocalOriginFailures: 0, consecutiveErrors: 0, consecutiveGatewayErrors: 4, consecutive5xxErrors: 5}}",
         "{loadBalancer: {consistentHash: {maglev: {tableSize: 4999999}, useSourceIp: false}}}",
-        "{loadBalancer: {consistentHash: {ringHash: {minimumRingSize: 8388608}, httpCookie: {name: c, ttl: 0s}}}}",
+        "{loadBalancer: {consistentHash: {ringHash: {minimumRingSize: 8388608}, httpCookie: {name: c, ttl: 0s, attributes: [{name: Secure}]}}}}",
+        "{loadBalancer: {consistentHash: {ringHash: {}, minimumRingSize: 0, useSourceIp: true}}}",
         "{loadBalancer: {warmup: {duration: 1ms, minimumPercent: 100, aggression: 1}}}",
         "{loadBalancer: {localityLbSetting: {distribute: [{from: 'a/*', to: {'a/b/*': 99, c: 1}}, {from: b, to: {'*': 100}}]}}}",
         "{loadBalancer: {localityLbSetting: {failover: [{from: a, to: b}], failoverPriority: [app]}}, outlierDetection: {}}",
@@ -118,6 +119,7 @@ fn certificates_come_from_one_place_and_are_verified() {
     assert!(
         tls("{mode: SIMPLE, credentialName: 'configmap://'}")[0].contains("is not the name of a ConfigMap")
     );
+    assert!(tls("{mode: SIMPLE, credentialName: 'configmap://roots'}")[0].contains("without its namespace"));
     assert!(tls("{mode: ISTIO_MUTUAL, privateKey: a}")[0].starts_with("warning "));
 }
 

@@ -205,7 +205,7 @@ fn what_a_rule_of_tokens_may_just_say_is_fine() {
         r#"{issuer: a, jwks: '{"keys": [{"kty": "EC"}, {"kty": "RSA"}, {"kty": "OKP"}, {"kty": "oct"}]}'}"#,
         "{issuer: a, presence: IGNORED, failedStatusInMetadata: true, timeout: 1ms, spaceDelimitedClaims: [a], \
          fromHeaders: [{name: x-a, prefix: 'Bearer '}], fromParams: [a], fromCookies: [a], \
-         outputPayloadToHeader: x-p, outputClaimToHeaders: [{header: x_a-1, claim: a.b}]}",
+         outputPayloadToHeader: x-p, outputClaimToHeaders: [{header: x-a-1, claim: a.b}]}",
     ] {
         is_fine("RequestAuthentication", &format!("{{jwtRules: [{rule}]}}"));
     }

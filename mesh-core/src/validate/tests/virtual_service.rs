@@ -35,8 +35,10 @@ fn weights_must_not_all_be_nothing() {
         )
     };
     assert_eq!(weights(0, 0), ["spec.http[0].route: total destination weight = 0"]);
-    assert!(weights(0, 1).is_empty());
-    assert!(weights(4_000_000_000, 4_000_000_000)[0].contains("8000000000"));
+    assert!(weights(0, 1).is_empty() && weights(2_147_483_647, 2_147_483_647).is_empty());
+    let heavy = "{destination: {host: a}, weight: 2147483647}, ".repeat(3);
+    let said = only("VirtualService", &format!("{{hosts: [a], http: [{{route: [{heavy}]}}]}}"));
+    assert!(said.contains("6442450941"), "{said}");
 }
 
 #[test]
@@ -45,7 +47,8 @@ fn hosts_of_a_virtual_service_are_names_and_not_twice_the_same() {
     assert!(hosts("[a_b/c]").starts_with("spec.hosts[0]: \"a_b/c\" is not a host"));
     assert_eq!(hosts("['*']"), "spec.hosts[0]: host `*` for sidecars");
     assert_eq!(hosts("['*.b.c', a.b.c]"), "spec.hosts[1]: `a.b.c` and `*.b.c` are the same hosts");
-    is_fine("VirtualService", &rule("").replace("[a]", "[10.0.0.1]"));
+    is_fine("VirtualService", &rule("").replace("[a]", "[10.0.0.1, 10.0.0.2, 'fd00::1', a]"));
+    assert_eq!(hosts("['fd00::1', 'fd00:0::1']"), "spec.hosts[1]: `fd00:0::1` is among the hosts already");
 }
 
 #[test]
@@ -128,7 +131,13 @@ fn matches_are_possible() {
     let wanted = |m: &str| about_rule(&format!(", match: [{m}]"));
     assert_eq!(wanted("{uri: {}}"), "spec.http[0].match[0].uri: a match of nothing");
     assert_eq!(wanted("{method: {prefix: ''}}"), "spec.http[0].match[0].method.prefix: an empty prefix");
-    assert!(wanted("{headers: {':authority': {exact: c}}}").contains("is not the name of a header"));
+    assert!(wanted("{headers: {':status': {exact: c}}}").contains("is not the name of a header"));
+    is_fine(
+        "VirtualService",
+        &rule(
+            ", match: [{headers: {':authority': {exact: c}, ':method': {}, ':path': {prefix: /}, x.y_z!: {}}}]",
+        ),
+    );
     assert!(wanted("{headers: {x: {regex: '*'}}}").starts_with("spec.http[0].match[0].headers.x.regex: "));
     assert!(wanted("{sourceLabels: {app: 'a b'}}").contains("is not the value of a label"));
     is_fine("VirtualService", &rule(", match: [{uri: {prefix: ''}}]"));
@@ -173,7 +182,7 @@ fn gateways_are_named_with_their_namespace() {
     for good in ["mesh", "gw", "ns/gw"] {
         assert!(named(good).is_empty(), "{good}");
     }
-    for bad in ["", "/gw", "ns/", "a/b/c", "a_b", "*"] {
+    for bad in ["", "/gw", "ns/", "a/b/c", "a_b", "*", "123"] {
         assert!(named(bad)[0].contains("is not the name of a gateway"), "{bad}");
     }
     assert!(named("gw.ns.svc.cluster.local")[0].starts_with("warning "));
@@ -245,7 +254,7 @@ fn the_authority_is_set_once() {
 #[test]
 fn cors_speaks_of_methods_headers_and_whole_seconds() {
     let cors = |policy: &str| about("VirtualService", &rule(&format!(", corsPolicy: {policy}")));
-    assert!(cors("{allowOrigins: [{exact: '*'}, {prefix: 'https://'}], allowMethods: ['*', GET], allowHeaders: ['*', x_y], maxAge: 24h}").is_empty());
+    assert!(cors("{allowOrigins: [{exact: '*'}, {prefix: 'https://'}], allowMethods: ['*', GET], allowHeaders: ['*', x_y, x.y], maxAge: 24h}").is_empty());
     assert!(cors("{allowMethods: [FETCH]}")[0].contains("\"FETCH\" is not an HTTP method"));
     assert!(cors("{exposeHeaders: ['a b']}")[0].contains("is not the name of a header"));
     assert!(cors("{allowOrigins: [{}]}")[0].contains("a match of nothing"));
@@ -266,6 +275,12 @@ fn a_response_has_a_status_and_a_body_of_bounded_size() {
     assert!(respond("{status: 200, body: {bytes: 'a b'}}")[0].contains("not base64"));
     let body = |length: usize| respond(&format!("{{status: 200, body: {{string: {}}}}}", "x".repeat(length)));
     assert!(body(100 << 10).is_empty());
+    // Of base64 the bytes count, three for each four of the text.
+    let bytes =
+        |fours: usize| respond(&format!("{{status: 200, body: {{bytes: {}}}}}", "abcd".repeat(fours)));
+    assert!(bytes(34_133).is_empty());
+    assert!(bytes(34_134)[0].starts_with("warning ") && bytes(34_134)[0].contains("a body of 102402"));
+    assert!(respond("{status: 200, body: {bytes: \"aGVs\\nbG8=\\n\"}}").is_empty());
     assert!(
         body((100 << 10) + 1)[0]
             .starts_with("warning spec.http[0].directResponse.body.string: a body of 102401")
@@ -424,6 +439,9 @@ fn server_names_between_gateways_are_those_of_clusters() {
     let cluster = "outbound_.80_.v1_.reviews.default.svc.cluster.local";
     assert!(spec("[ns/gw]", cluster).is_empty());
     assert!(!spec("[mesh]", cluster).is_empty());
+    let under_a_wildcard = "{hosts: ['*.cluster.local'], tls: [{match: [{sniHosts: [outbound_.80_._.a.b.cluster.local]}], \
+                            route: [{destination: {host: a}}]}]}";
+    is_fine("VirtualService", under_a_wildcard);
     assert!(spec("[ns/gw]", "outbound_.x_._.a.b")[0].contains("is not the server name of a cluster"));
     let said = only(
         "VirtualService",

@@ -35,7 +35,7 @@ fn a_group_needs_a_template_be_it_empty() {
 fn a_workload_is_probed_in_one_way() {
     for probe in [
         "httpGet: {port: 1}",
-        "httpGet: {port: 80, path: /, host: a, scheme: HTTPS, httpHeaders: [{name: X_A-1, value: ''}]}",
+        "httpGet: {port: 80, path: /, host: a, scheme: HTTPS, httpHeaders: [{name: X-A-1, value: ''}]}",
         "httpGet: {port: 80, scheme: ''}",
         "tcpSocket: {port: 65535, host: a}, periodSeconds: 0, failureThreshold: 2147483647",
         "exec: {command: [/bin/true]}",

@@ -72,14 +72,21 @@ fn consistent_hash(hash: &ConsistentHash, path: &str, report: &mut Report<'_>) {
         let path = format!("{path}.httpQueryParameterName");
         report.refuse(&path, "the parameter's name is missing", "name a query parameter");
     }
-    if hash.http_cookie.as_ref().is_some_and(|c| c.name.is_empty()) {
-        report.refuse(&format!("{path}.httpCookie.name"), "the cookie's name is missing", "write name");
+    if let Some(cookie) = &hash.http_cookie {
+        let path = format!("{path}.httpCookie");
+        if cookie.name.is_empty() {
+            report.refuse(&format!("{path}.name"), "the cookie's name is missing", "write name");
+        }
+        for (i, _) in cookie.attributes.iter().enumerate().filter(|(_, a)| a.name.is_empty()) {
+            let path = format!("{path}.attributes[{i}].name");
+            report.refuse(&path, "the attribute's name is missing", "write name, such as SameSite");
+        }
     }
     if hash.ring_hash.is_some() && hash.maglev.is_some() {
         report.refuse(path, "`ringHash` beside `maglev`", "keep one of them");
     }
     let old = format!("{path}.minimumRingSize");
-    if let Some(size) = hash.minimum_ring_size {
+    if let Some(size) = hash.minimum_ring_size.filter(|size| *size > 0) {
         if hash.ring_hash.is_some() || hash.maglev.is_some() {
             let message = "`minimumRingSize` beside `ringHash` or `maglev`";
             report.refuse_key(&old, message, "write ringHash.minimumRingSize");

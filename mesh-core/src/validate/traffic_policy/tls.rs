@@ -59,18 +59,23 @@ fn unverified(tls: &ClientTls, path: &str, report: &mut Report<'_>) {
     }
 }
 
-/// `configmap://name` or `configmap://namespace/name`, of the rule's own namespace.
+/// `configmap://namespace/name`, of the rule's own namespace, which is written all the same.
 fn config_map(name: &str, path: &str, report: &mut Report<'_>) {
+    let own = &*report.meta.namespace;
     let (namespace, name) = match name.split_once('/') {
         Some((namespace, name)) => (Some(namespace), name),
         None => (None, name),
     };
     if !name.split('.').all(is_label) {
         let message = format!("{name:?} is not the name of a ConfigMap");
-        return report.refuse(path, message, "write configmap://NAME");
+        return report.refuse(path, message, format!("write {CONFIG_MAP}{own}/NAME"));
     }
-    if namespace.is_some_and(|namespace| *namespace != *report.meta.namespace) {
-        let help = format!("write {CONFIG_MAP}{name}, and the ConfigMap beside the rule");
-        report.refuse(path, "a ConfigMap of another namespace", help);
+    let help = format!("write {CONFIG_MAP}{own}/{name}, and the ConfigMap beside the rule");
+    match namespace {
+        None => report.refuse(path, "a ConfigMap without its namespace", help),
+        Some(namespace) if namespace != own => {
+            report.refuse(path, "a ConfigMap of another namespace", help);
+        }
+        Some(_) => {}
     }
 }

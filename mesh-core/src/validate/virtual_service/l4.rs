@@ -45,7 +45,8 @@ fn sni_hosts(wanted: &TlsMatch, spec: &VirtualService, hosts: &HostSet, path: &s
     if wanted.sni_hosts.is_empty() {
         report.refuse(path, "a TLS match without a server name", "write sniHosts");
     }
-    let on_gateways = !spec.gateways.is_empty() && !spec.gateways.iter().any(|g| g == "mesh");
+    // Istio takes no gateways at all for gateways here, unlike everywhere else.
+    let on_gateways = !spec.gateways.iter().any(|g| g == "mesh");
     for (i, text) in wanted.sni_hosts.iter().enumerate() {
         let path = format!("{path}[{i}]");
         if text.parse::<IpAddr>().is_ok() {

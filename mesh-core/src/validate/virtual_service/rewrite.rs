@@ -7,7 +7,6 @@ use crate::api::networking::virtual_service::{
 use crate::api::value::StringMatch;
 use crate::model::matcher::Regex;
 use crate::validate::report::Report;
-use base64::Engine as _;
 use http::{HeaderName, HeaderValue};
 use std::collections::BTreeMap;
 
@@ -49,19 +48,19 @@ pub(super) fn direct_response(response: &HttpDirectResponse, path: &str, report:
         200..=599 => {}
         status => report.refuse(&format!("{path}.status"), format!("{status} is not an HTTP status"), help),
     }
-    let (field, text) = match &response.body {
-        Some(HttpBody::String(text)) => ("string", text),
-        Some(HttpBody::Bytes(text)) => ("bytes", text),
+    let (field, length) = match &response.body {
+        Some(HttpBody::String(text)) => ("string", Some(text.len())),
+        Some(body @ HttpBody::Bytes(_)) => ("bytes", body.to_bytes().map(|bytes| bytes.len())),
         None => return,
     };
     let path = format!("{path}.body.{field}");
-    if field == "bytes" && base64::engine::general_purpose::STANDARD.decode(text).is_err() {
-        report.refuse(&path, "not base64", "encode the bytes in base64, or write string");
-    }
-    let message = format!("a body of {} bytes", text.len());
-    if text.len() > 1 << 20 {
+    let Some(length) = length else {
+        return report.refuse(&path, "not base64", "encode the bytes in base64, or write string");
+    };
+    let message = format!("a body of {length} bytes");
+    if length > 1 << 20 {
         report.refuse(&path, message, "every proxy holds it: keep it below 1 MiB");
-    } else if text.len() > 100 << 10 {
+    } else if length > 100 << 10 {
         report.warn(&path, message, "every proxy holds it: serve it from an upstream instead");
     }
 }
@@ -150,10 +149,10 @@ pub(super) fn cors(policy: &CorsPolicy, path: &str, report: &mut Report<'_>) {
     }
     for (field, names) in [("allowHeaders", &policy.allow_headers), ("exposeHeaders", &policy.expose_headers)]
     {
-        for (i, name) in names.iter().enumerate().filter(|(_, n)| *n != "*" && !is_plain_name(n)) {
+        // `*` is a name like another, and stands for all.
+        for (i, name) in names.iter().enumerate().filter(|(_, n)| n.parse::<HeaderName>().is_err()) {
             let message = format!("{name:?} is not the name of a header");
-            let help = "a header's name has letters, digits, dashes and underscores";
-            report.refuse(&format!("{path}.{field}[{i}]"), message, help);
+            report.refuse(&format!("{path}.{field}[{i}]"), message, HEADER_NAME);
         }
     }
     let max_age = format!("{path}.maxAge");
@@ -232,10 +231,9 @@ fn after_arguments(arguments: &str) -> Result<&str, &'static str> {
     tail.trim_start_matches(' ').strip_prefix('%').ok_or("a command's arguments are not followed by `%`")
 }
 
-/// A header's name as Istio takes it in matches and CORS.
-pub(super) fn is_plain_name(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
-}
+/// What a header's name looks like.
+pub(super) const HEADER_NAME: &str =
+    "a header's name has letters, digits, and marks such as `-`, `_` and `.`";
 
 fn is_authority(name: &str) -> bool {
     name.eq_ignore_ascii_case("host") || name.eq_ignore_ascii_case(":authority")
@@ -252,6 +250,6 @@ fn header_name(name: &str, path: &str, may_be_authority: bool, report: &mut Repo
             "" => "a header without a name".to_owned(),
             _ => format!("{name:?} is not the name of a header"),
         };
-        report.refuse_key(path, message, "a header's name has letters, digits and dashes");
+        report.refuse_key(path, message, HEADER_NAME);
     }
 }

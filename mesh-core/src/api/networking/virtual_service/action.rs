@@ -1,6 +1,7 @@
 //! What a rule does with a request beside forwarding it, and what it changes of it.
 
 use crate::api::value::optional_port_number;
+use base64::Engine as _;
 use serde::Deserialize;
 
 /// A redirect.
@@ -57,6 +58,19 @@ pub enum HttpBody {
     String(String),
     /// The body in base64.
     Bytes(String),
+}
+
+impl HttpBody {
+    /// The bytes of the body; `None` where they are not base64. Line ends inside are no matter.
+    pub fn to_bytes(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::String(text) => Some(text.clone().into_bytes()),
+            Self::Bytes(text) => {
+                let joined = text.replace(['\r', '\n'], "");
+                base64::engine::general_purpose::STANDARD.decode(joined).ok()
+            }
+        }
+    }
 }
 
 /// Another VirtualService.

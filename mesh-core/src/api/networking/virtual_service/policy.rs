@@ -11,6 +11,7 @@ use serde::Deserialize;
 pub struct HttpRetry {
     /// How often at most, beside the first attempt; 0 turns retries off.
     #[serde(deserialize_with = "count")]
+    #[cfg_attr(feature = "schema", schemars(range(max = 2147483647)))]
     pub attempts: u32,
     /// The longest that each attempt may take; the rule's `timeout` where nothing is written.
     pub per_try_timeout: Option<Span>,
