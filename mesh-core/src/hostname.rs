@@ -38,11 +38,6 @@ impl Hostname {
         self.0.starts_with('*')
     }
 
-    /// Whether its wildcard stands for a part of the first label, as in `*-blue.example.com`.
-    pub fn is_partial_wildcard(&self) -> bool {
-        self.0.strip_prefix('*').is_some_and(|rest| !rest.is_empty() && !rest.starts_with('.'))
-    }
-
     /// Whether every name that `other` stands for is one that `self` stands for.
     ///
     /// ```
@@ -157,7 +152,6 @@ mod tests {
         assert!(h("A.b").covers(&h("a.B")));
         assert!(h("*-blue.c").covers(&h("a-blue.c")) && !h("*-blue.c").covers(&h("a-red.c")));
         assert!(h("*.c").covers(&h("*-blue.c")) && !h("*-blue.c").covers(&h("*.c")));
-        assert!(h("*-blue.c").is_partial_wildcard() && !h("*.c").is_partial_wildcard());
     }
 
     #[test]
