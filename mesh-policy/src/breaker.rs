@@ -67,7 +67,6 @@
 //! # }
 //! ```
 
-mod body;
 pub mod classic;
 mod error;
 mod future;
@@ -75,9 +74,8 @@ mod layer;
 mod permit;
 mod spec;
 
-pub use body::BreakerBody;
 pub use error::Overflow;
-pub use future::BreakerFuture;
+pub use future::{BreakerBody, BreakerFuture};
 pub use layer::{BreakerLayer, BreakerService};
 pub use permit::{Breaker, BreakerCounts, Permit, Resource};
 pub use spec::{BreakerSpec, LimitsSpec, RetryBudgetSpec};

@@ -21,14 +21,12 @@ mod metrics;
 mod priority;
 mod queue;
 
-pub use adaptive::body::ShedBody;
 pub use adaptive::controller::{AdaptiveConcurrency, AdaptiveConcurrencyCounts, Gradient};
-pub use adaptive::future::AdaptiveConcurrencyFuture;
+pub use adaptive::future::{AdaptiveConcurrencyFuture, ShedBody};
 pub use adaptive::layer::{AdaptiveConcurrencyLayer, AdaptiveConcurrencyService};
 pub use adaptive::spec::{AdaptiveConcurrencySpec, MinRttSpec, QueueSpec};
-pub use admission::body::AdmissionBody;
 pub use admission::controller::{Admission, AdmissionControl};
-pub use admission::future::AdmissionControlFuture;
+pub use admission::future::{AdmissionBody, AdmissionControlFuture};
 pub use admission::layer::{AdmissionControlLayer, AdmissionControlService};
 pub use admission::spec::{AdmissionControlSpec, StatusRangeSpec, SuccessCriteriaSpec};
 pub use error::{Reason, Shed};

@@ -53,18 +53,25 @@ pub(crate) struct Script<B> {
     /// The requests, bodies and all, in order.
     pub(crate) seen: Arc<Mutex<Vec<Request<B>>>>,
     ready: bool,
+    silent: bool,
 }
 
 impl<B> Clone for Script<B> {
     /// A clone must be made ready before it is called, as every Tower service.
     fn clone(&self) -> Self {
-        Self { acts: Arc::clone(&self.acts), seen: Arc::clone(&self.seen), ready: false }
+        Self { acts: Arc::clone(&self.acts), seen: Arc::clone(&self.seen), ready: false, silent: self.silent }
     }
 }
 
 impl<B> Script<B> {
     pub(crate) fn new(acts: impl IntoIterator<Item = Act>) -> Self {
-        Self { acts: Arc::new(Mutex::new(acts.into_iter().collect())), seen: Arc::default(), ready: false }
+        let acts = Arc::new(Mutex::new(acts.into_iter().collect()));
+        Self { acts, seen: Arc::default(), ready: false, silent: false }
+    }
+
+    /// The same, but answering nothing any more once the script is over.
+    pub(crate) fn silent(self) -> Self {
+        Self { silent: true, ..self }
     }
 
     pub(crate) fn sent(&self) -> usize {
@@ -85,7 +92,8 @@ impl<B: Send + 'static> Service<Request<B>> for Script<B> {
     fn call(&mut self, req: Request<B>) -> Self::Future {
         assert!(std::mem::take(&mut self.ready), "called without being ready");
         self.seen.lock().push(req);
-        let act = self.acts.lock().pop_front().unwrap_or(Act::Status(200));
+        let act = self.acts.lock().pop_front();
+        let act = act.unwrap_or(if self.silent { Act::Silence } else { Act::Status(200) });
         Box::pin(async move {
             match act {
                 Act::Fail(error) => Err(error),
