@@ -52,10 +52,11 @@ impl Packed {
 #[cfg(test)]
 #[cfg(loom)]
 mod loom {
-    use super::*;
-    use loom::sync::atomic::AtomicUsize;
+    use super::{Broken, Limit, Packed, TooLarge};
+    use loom::sync::atomic::{AtomicUsize, Ordering};
     use loom::thread;
-    use std::task::Wake;
+    use std::sync::Arc;
+    use std::task::{Wake, Waker};
 
     /// Counts how often it is woken.
     #[derive(Default)]

@@ -93,6 +93,7 @@ struct Shared {
 /// What is known of an [`AdaptiveConcurrency`] at one moment, under Envoy's names below
 /// `http.PREFIX.adaptive_concurrency.gradient_controller`.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct AdaptiveConcurrencyCounts {
     /// How many may be open.
     pub concurrency_limit: u32,

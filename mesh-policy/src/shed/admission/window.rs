@@ -87,9 +87,10 @@ fn count(word: &AtomicU64, number: u64) {
 #[cfg(test)]
 #[cfg(loom)]
 mod loom {
-    use super::*;
+    use super::{Counts, Window};
     use loom::thread;
     use std::sync::Arc;
+    use std::time::Duration;
 
     /// What a window of one second has counted when two threads have added at these seconds.
     fn added(seconds: [u64; 2], successes: [bool; 2], then: u64) -> Counts {
