@@ -15,8 +15,7 @@
 //!
 //! ```
 //! use axum::{Router, body::Body, http::Request, routing::get};
-//! use mesh_core::model::cluster::CircuitLimits;
-//! use mesh_policy::breaker::{Breaker, BreakerLayer};
+//! use mesh_policy::breaker::{Breaker, BreakerLayer, CircuitLimits};
 //! use mesh_policy::rescue::RescueLayer;
 //! use tower::{ServiceBuilder, ServiceExt};
 //!
@@ -41,9 +40,7 @@
 //! On tonic, with places that only calls of high priority may take:
 //!
 //! ```
-//! use mesh_core::model::cluster::CircuitLimits;
-//! use mesh_core::model::values::Priority;
-//! use mesh_policy::breaker::{Breaker, BreakerLayer};
+//! use mesh_policy::breaker::{Breaker, BreakerLayer, CircuitLimits, Priority};
 //! use mesh_policy::rescue::RescueLayer;
 //! use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 //! use tower::ServiceBuilder;
@@ -67,7 +64,6 @@
 //! # }
 //! ```
 
-mod body;
 pub mod classic;
 mod error;
 mod future;
@@ -75,10 +71,11 @@ mod layer;
 mod permit;
 mod spec;
 
-pub use body::BreakerBody;
 pub use error::Overflow;
-pub use future::BreakerFuture;
+pub use future::{BreakerBody, BreakerFuture};
 pub use layer::{BreakerLayer, BreakerService};
+pub use mesh_core::model::cluster::{CircuitLimits, RetryBudget as RetryBudgetLimits};
+pub use mesh_core::model::values::{Fraction, Priority};
 pub use permit::{Breaker, BreakerCounts, Permit, Resource};
 pub use spec::{BreakerSpec, LimitsSpec, RetryBudgetSpec};
 

@@ -1,9 +1,11 @@
 //! Lets pages of other origins use a service, as far as it wants that.
 //!
 //! ```text
-//! request → [cors] → jwt → authz → …
+//! request → [cors] → rescue → jwt → authz → …
 //! ```
 //!
+//! Outside of [`rescue`](crate::rescue), or whatever else makes responses of errors: a page cannot read an answer that
+//! does not say so, and would take every refusal for a broken network. In Envoy each local reply passes its filter.
 //! Outside of authorization: a browser sends no credentials with a preflight, so nobody could authorize one.
 //! A preflight of an origin that is allowed is answered here with 200; what other requests of it are answered
 //! with says that the page may read it. Envoy's name: `envoy.filters.http.cors`; Istio's: `corsPolicy`. The
@@ -39,12 +41,36 @@
 //! # Ok(()) }
 //! ```
 //!
+//! What other layers refuse can be read by the page as well:
+//!
+//! ```
+//! use axum::{Router, body::Body, http::Request, routing::get};
+//! use mesh_policy::cors::{CorsLayer, CorsPolicy, StringMatch};
+//! use mesh_policy::limits::LimitsLayer;
+//! use mesh_policy::rescue::RescueLayer;
+//! use tower::{ServiceBuilder, ServiceExt};
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), mesh_policy::BoxError> {
+//! let allow_origins = vec![StringMatch::exact("https://shop.example")];
+//! let app = Router::new().route("/", get(|| async { "hello" })).layer(
+//!     ServiceBuilder::new()
+//!         .layer(CorsLayer::new(CorsPolicy { allow_origins, ..CorsPolicy::default() })?)
+//!         .layer(RescueLayer::new())
+//!         .layer(LimitsLayer::new().max_headers(1))
+//!         .map_request(|request: Request<_>| request.map(Body::new)),
+//! );
+//! let request = Request::get("/").header("origin", "https://shop.example").header("x-one-too", "many");
+//! let response = app.oneshot(request.body(Body::empty())?).await?;
+//! assert_eq!(response.status(), 431);
+//! assert_eq!(response.headers()["access-control-allow-origin"], "https://shop.example");
+//! # Ok(()) }
+//! ```
+//!
 //! On tonic, a server that browsers reach by gRPC-Web; they must be let read `grpc-status`. Other gRPC callers
 //! have no origin and see nothing of it:
 //!
 //! ```
-//! use mesh_core::model::{cors::CorsPolicy, matcher::StringMatch};
-//! use mesh_policy::cors::CorsLayer;
+//! use mesh_policy::cors::{CorsLayer, CorsPolicy, StringMatch};
 //! use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 //! use tower::{Layer, ServiceExt};
 //!
@@ -77,6 +103,8 @@ mod spec;
 
 pub use future::CorsFuture;
 pub use layer::{Cors, CorsLayer};
+pub use mesh_core::model::cors::{CorsPolicy, UnmatchedPreflights};
+pub use mesh_core::model::matcher::StringMatch;
 pub use metrics::{CorsCounts, CorsMetrics};
 pub use spec::{CorsSpec, UnmatchedPreflightsSpec};
 

@@ -42,15 +42,12 @@
 //! On tonic, in a client; metadata are headers:
 //!
 //! ```
-//! use mesh_core::model::route::{HeaderChanges, HeaderEdit};
 //! use mesh_policy::headers::HeadersLayer;
 //! use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 //! use tower::{Layer, ServiceBuilder};
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), mesh_policy::BoxError> {
-//! let set = vec![("x-canary".parse()?, "yes".parse()?)];
-//! let request = HeaderEdit { set, ..HeaderEdit::default() };
-//! let layer = HeadersLayer::new(&HeaderChanges { request, ..HeaderChanges::default() })?;
+//! let layer = HeadersLayer::builder().set_request("x-canary", "yes").build()?;
 //! let (_reporter, health) = tonic_health::server::health_reporter();
 //! let server = ServiceBuilder::new()
 //!     .map_request(|call: http::Request<tonic::body::Body>| {
@@ -65,6 +62,7 @@
 //! [`SpiffeId`]: mesh_core::identity::SpiffeId
 //! [`ResponseFlags`]: mesh_core::response_flag::ResponseFlags
 
+mod builder;
 mod edit;
 mod find;
 mod future;
@@ -73,10 +71,12 @@ mod metrics;
 mod spec;
 
 pub use crate::connection::Connection;
+pub use builder::HeadersBuilder;
 pub use find::Upstream;
 pub use future::HeadersFuture;
 pub use layer::{Headers, HeadersLayer};
 pub use mesh_core::decide::rewrite::NewAuthority;
+pub use mesh_core::model::route::{HeaderChanges, HeaderEdit};
 pub use metrics::{HeadersCounts, HeadersMetrics};
 pub use spec::{HeaderOperationsSpec, HeadersSpec};
 

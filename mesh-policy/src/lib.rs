@@ -2,6 +2,8 @@
 // The README links to every layer and its example uses most.
 #![cfg_attr(not(feature = "full"), doc = "Tower layers with Envoy's semantics; see the README.")]
 
+#[cfg(any(feature = "breaker", feature = "shed"))]
+pub mod body;
 #[cfg(any(feature = "retry", feature = "breaker"))]
 pub mod budget;
 #[cfg(any(feature = "authz", feature = "headers", feature = "ratelimit"))]
@@ -45,6 +47,7 @@ pub mod spec;
     feature = "fault",
     feature = "outlier",
     feature = "ratelimit",
+    feature = "limits",
     feature = "shed",
     feature = "mirror"
 ))]

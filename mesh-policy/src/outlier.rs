@@ -10,6 +10,10 @@
 //! that all routes to it see the same. Nothing in here reads a clock but the layer, whose clock can be
 //! replaced, and [`Detector::run`].
 //!
+//! A time-out further out that ends a silent attempt is held against its endpoint; but only this crate's, since a
+//! `tower::timeout` or a `tokio::time::timeout` looks from here like a caller that went away, for which no endpoint is
+//! to blame.
+//!
 //! What happens is told to an [`Observer`]: who is ejected, why and for how long, who returns, and when so
 //! few are left that a balancer takes all ([`panics`]).
 //!
@@ -19,8 +23,7 @@
 //!
 //! ```
 //! use axum::{Router, body::Body, http::{Request, StatusCode}, routing::get};
-//! use mesh_core::model::cluster::OutlierDetection;
-//! use mesh_policy::outlier::{Detector, OutlierLayer};
+//! use mesh_policy::outlier::{Detector, OutlierDetection, OutlierLayer};
 //! use std::time::{Duration, Instant};
 //! use tower::{ServiceBuilder, ServiceExt};
 //!
@@ -41,8 +44,7 @@
 //! In front of one tonic server, which a balancer would pass over while it is ejected:
 //!
 //! ```
-//! use mesh_core::model::cluster::OutlierDetection;
-//! use mesh_policy::outlier::{Detector, Event, OutlierLayer};
+//! use mesh_policy::outlier::{Detector, Event, OutlierDetection, OutlierLayer};
 //! use mesh_policy::rescue::RescueLayer;
 //! use std::sync::{Arc, atomic::{AtomicU32, Ordering}};
 //! use std::time::Instant;
@@ -99,6 +101,8 @@ pub use event::{Event, Observer};
 pub use future::OutlierFuture;
 pub use host::{Ejection, EjectionKind, Host, Outcome};
 pub use layer::{Clock, Outlier, OutlierLayer};
+pub use mesh_core::model::cluster::{FailurePercentage, OutlierDetection, SuccessRate};
+pub use mesh_core::model::values::Fraction;
 pub use metrics::{OutlierCounts, OutlierMetrics};
 pub use rates::{Rate, success_rate_threshold};
 pub use share::{may_be_out, panics};

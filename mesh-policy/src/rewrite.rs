@@ -37,8 +37,7 @@
 //! On tonic, a client of a service that moved to another package:
 //!
 //! ```
-//! use mesh_core::model::matcher::Regex;
-//! use mesh_policy::rewrite::RewriteLayer;
+//! use mesh_policy::rewrite::{Regex, RewriteLayer};
 //! use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 //! use tower::{Layer, ServiceBuilder};
 //!
@@ -57,6 +56,7 @@ mod spec;
 
 pub use layer::{Rewrite, RewriteLayer};
 pub use mesh_core::decide::rewrite::{InvalidRewrite, NewAuthority};
+pub use mesh_core::model::matcher::Regex;
 pub use metrics::{RewriteCounts, RewriteMetrics};
 pub use spec::{RegexRewriteSpec, RewriteSpec, UriMatchSpec};
 

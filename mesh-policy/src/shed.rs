@@ -10,6 +10,10 @@
 //! - [`AdmissionControlLayer`], Envoy's `admission_control`, guards what stands behind by how many of its answers
 //!   are successes: as fewer are, a growing share of requests is refused without being sent.
 //!
+//! Both see an answer that does not come in time, if it is one of this crate's time-outs that gives up: to adaptive
+//! concurrency it took that long, to admission control it is a failure. `tower::timeout` and `tokio::time::timeout`
+//! look like a caller that went away, of which neither learns anything.
+//!
 //! Both take the importance of a request from a function of the caller's ([`Prioritize`]), and refuse the sheddable
 //! first. Adaptive concurrency can have requests wait for a place in a bounded [`Queue`] that drops what can no
 //! longer be answered in time.
@@ -21,14 +25,12 @@ mod metrics;
 mod priority;
 mod queue;
 
-pub use adaptive::body::ShedBody;
 pub use adaptive::controller::{AdaptiveConcurrency, AdaptiveConcurrencyCounts, Gradient};
-pub use adaptive::future::AdaptiveConcurrencyFuture;
+pub use adaptive::future::{AdaptiveConcurrencyFuture, ShedBody};
 pub use adaptive::layer::{AdaptiveConcurrencyLayer, AdaptiveConcurrencyService};
 pub use adaptive::spec::{AdaptiveConcurrencySpec, MinRttSpec, QueueSpec};
-pub use admission::body::AdmissionBody;
 pub use admission::controller::{Admission, AdmissionControl};
-pub use admission::future::AdmissionControlFuture;
+pub use admission::future::{AdmissionBody, AdmissionControlFuture};
 pub use admission::layer::{AdmissionControlLayer, AdmissionControlService};
 pub use admission::spec::{AdmissionControlSpec, StatusRangeSpec, SuccessCriteriaSpec};
 pub use error::{Reason, Shed};

@@ -23,6 +23,8 @@ use tokio_test::task;
 use tower::util::BoxCloneService;
 use tower::{Service, ServiceBuilder, ServiceExt};
 
+mod server;
+
 type Reply = Response<FaultBody<TimeoutBody<BreakerBody<Full<Bytes>>>>>;
 
 struct Mesh {

@@ -5,12 +5,16 @@
 //! closed ──so many failures in a row, or too large a share of a window──▶ open
 //!   ▲                                                                      │ its time is over
 //!   └──── every probe succeeded ──── half-open ◀───────────────────────────┘
-//!                                        └── one failed: open again, for longer
+//!                                        └── one failed, or took too long: open again, for longer
 //! ```
 //!
 //! For a service that calls one dependency without a balancer. Where there are several endpoints,
 //! [`outlier`](crate::outlier) does the same for each of them, and the others take over. Envoy has no such
 //! breaker; what it refuses is a [`CircuitOpen`], told like an overflow: 503, `UO`, `x-envoy-overloaded`.
+//!
+//! Silence is a failure when one of this crate's time-outs ends it. One that `tower::timeout` or `tokio::time::timeout`
+//! ends looks from here like a caller that went away, and counts as nothing. Probes that nothing ends have failed
+//! after [`CircuitBuilder::max_half_open_time`].
 //!
 //! The state is one atomic word and a change of it one compare-and-swap, so that no two requests can both
 //! open or both probe, and an answer that belongs to an earlier state changes nothing.
@@ -101,6 +105,7 @@ pub use circuit::{Circuit, CircuitBuilder, CircuitState, Pass};
 pub use error::CircuitOpen;
 pub use future::CircuitFuture;
 pub use layer::{CircuitLayer, CircuitService, Judge};
+pub use mesh_core::model::values::Fraction;
 pub use metrics::{CircuitCounts, CircuitMetrics};
 pub use spec::{CircuitSpec, FailureRateSpec};
 

@@ -1,14 +1,22 @@
 //! The inner answer with its permit, or the refusal.
 
-use super::body::BreakerBody;
 use super::error::Overflow;
 use super::permit::Permit;
 use crate::BoxError;
+use crate::body::{End, Hold, HoldingBody};
 use http::Response;
+use http_body::Body;
 use pin_project_lite::pin_project;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+
+/// A body with a [`Permit`], which it gives back at its end, at an error, or when it is dropped.
+pub type BreakerBody<B> = HoldingBody<B, Permit>;
+
+impl Hold for Permit {
+    fn end(self, _: End<'_>) {}
+}
 
 pin_project! {
     /// The response of a [`BreakerService`](super::BreakerService).
@@ -43,6 +51,7 @@ impl<F, B, E> Future for BreakerFuture<F>
 where
     F: Future<Output = Result<Response<B>, E>>,
     E: Into<BoxError>,
+    B: Body,
 {
     type Output = Result<Response<BreakerBody<B>>, BoxError>;
 

@@ -1,10 +1,10 @@
 //! The layer that bounds requests in flight, those of each priority apart.
 
-use super::body::BreakerBody;
-use super::future::BreakerFuture;
+use super::future::{BreakerBody, BreakerFuture};
 use super::permit::Breaker;
 use crate::BoxError;
 use http::{Request, Response};
+use http_body::Body;
 use mesh_core::model::values::Priority;
 use std::task::{Context, Poll};
 use tower_layer::Layer;
@@ -58,6 +58,7 @@ impl<S, ReqBody, B> Service<Request<ReqBody>> for BreakerService<S>
 where
     S: Service<Request<ReqBody>, Response = Response<B>>,
     S::Error: Into<BoxError>,
+    B: Body,
 {
     type Response = Response<BreakerBody<B>>;
     type Error = BoxError;

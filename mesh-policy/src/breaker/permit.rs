@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 /// What is bounded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Resource {
     /// Connections.
     Connection,
@@ -24,8 +25,7 @@ pub enum Resource {
 /// The bounds of one cluster at one priority; clones share their counts.
 ///
 /// ```
-/// use mesh_core::model::cluster::CircuitLimits;
-/// use mesh_policy::breaker::Breaker;
+/// use mesh_policy::breaker::{Breaker, CircuitLimits};
 ///
 /// let breaker = Breaker::new(CircuitLimits { max_connections: 1, ..CircuitLimits::default() });
 /// let first = breaker.try_acquire_connection()?;
@@ -196,6 +196,7 @@ impl fmt::Debug for Permit {
 
 /// What is open and what was refused, at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BreakerCounts {
     /// Open connections: Envoy's `cluster.NAME.upstream_cx_active`.
     pub connections: u32,

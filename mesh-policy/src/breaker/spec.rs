@@ -10,8 +10,7 @@ use serde::{Deserialize, Serialize};
 /// The limits of each priority.
 ///
 /// ```
-/// use mesh_core::model::values::Priority;
-/// use mesh_policy::breaker::{BreakerLayer, BreakerSpec, Resource};
+/// use mesh_policy::breaker::{BreakerLayer, BreakerSpec, Priority, Resource};
 ///
 /// let spec: BreakerSpec = serde_json::from_value(serde_json::json!({
 ///     "default": { "http2MaxRequests": 100, "retryBudget": { "percent": 20, "minRetryConcurrency": 3 } },

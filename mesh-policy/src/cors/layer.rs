@@ -19,8 +19,7 @@ use tower_service::Service;
 /// Lets pages of other origins use a service.
 ///
 /// ```
-/// use mesh_core::model::{cors::CorsPolicy, matcher::StringMatch};
-/// use mesh_policy::cors::CorsLayer;
+/// use mesh_policy::cors::{CorsLayer, CorsPolicy, StringMatch};
 ///
 /// let allow_origins = vec![StringMatch::suffix(".shop.example")];
 /// let layer = CorsLayer::new(CorsPolicy { allow_origins, ..CorsPolicy::default() })?;

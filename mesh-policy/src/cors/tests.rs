@@ -210,3 +210,12 @@ proptest! {
         prop_assert_eq!(allowed, (star || named.contains(&origin)).then_some(origin.as_str()));
     }
 }
+
+#[test]
+fn dropped_at_any_poll_a_request_leaves_nothing_below() {
+    let layer = layer(SHOP).unwrap();
+    for origin in ["https://shop.example", "https://other.example"] {
+        crate::testing::drop_at_any_poll(&layer, || request(Method::GET, origin, None));
+    }
+    crate::testing::drop_at_any_poll(&layer, || Request::new(()));
+}

@@ -1,6 +1,7 @@
 //! The layer and its service.
 
 use super::NewAuthority;
+use super::builder::HeadersBuilder;
 use super::edit::Edit;
 use super::find::{Seen, Side, Wanted};
 use super::future::HeadersFuture;
@@ -17,14 +18,16 @@ use tower_service::Service;
 /// Sets, adds and removes headers.
 ///
 /// ```
-/// use mesh_core::model::route::{HeaderChanges, HeaderEdit};
 /// use mesh_policy::headers::HeadersLayer;
 ///
-/// let set = vec![("x-caller".parse()?, "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%".parse()?)];
-/// let request = HeaderEdit { set, ..HeaderEdit::default() };
-/// let layer = HeadersLayer::new(&HeaderChanges { request, ..HeaderChanges::default() })?;
+/// let layer = HeadersLayer::builder()
+///     .set_request("x-caller", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%")
+///     .remove_response("server")
+///     .build()?;
 /// # let _ = layer;
-/// # Ok::<(), mesh_policy::BoxError>(())
+/// let wrong = HeadersLayer::builder().add_response("x-left", "90%").build().unwrap_err();
+/// assert_eq!(wrong.path(), "response.add.x-left");
+/// # Ok::<(), mesh_policy::SpecError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct HeadersLayer(Arc<Changes>);
@@ -43,6 +46,11 @@ pub(super) struct Changes {
 }
 
 impl HeadersLayer {
+    /// Makes the changes that it is told one by one.
+    pub fn builder() -> HeadersBuilder {
+        HeadersBuilder::default()
+    }
+
     /// Makes these changes, whose values are Envoy's format strings.
     ///
     /// # Errors

@@ -71,18 +71,21 @@ fn authority(spec: &mut HeaderOperationsSpec) -> Result<Option<NewAuthority>, Sp
         let names: Vec<String> = pairs.keys().filter(|name| is_authority(name)).cloned().collect();
         for name in names {
             let Some(value) = pairs.remove(&name) else { continue };
-            let refuse = |message| SpecError::new(format!("{verb}.{name}"), message);
-            let new = NewAuthority::new(&value);
-            let new = new.ok_or_else(|| refuse("must be a host, with a port where it needs one"))?;
-            if found.replace(new).is_some() {
-                return Err(refuse("must not set the authority for a second time"));
+            if found.replace(new_authority(verb, &name, &value)?).is_some() {
+                let message = "must not set the authority for a second time";
+                return Err(SpecError::new(format!("{verb}.{name}"), message));
             }
         }
     }
     Ok(found)
 }
 
-fn is_authority(name: &str) -> bool {
+pub(super) fn new_authority(verb: &str, name: &str, value: &str) -> Result<NewAuthority, SpecError> {
+    let message = "must be a host, with a port where it needs one";
+    NewAuthority::new(value).ok_or_else(|| SpecError::new(format!("{verb}.{name}"), message))
+}
+
+pub(super) fn is_authority(name: &str) -> bool {
     name.eq_ignore_ascii_case("host") || name.eq_ignore_ascii_case(":authority")
 }
 
@@ -98,14 +101,17 @@ fn edit(spec: &HeaderOperationsSpec) -> Result<HeaderEdit, SpecError> {
 fn pairs(verb: &str, pairs: &BTreeMap<String, String>) -> Result<Vec<(HeaderName, HeaderValue)>, SpecError> {
     let pair = |(name, value): (&String, &String)| {
         let path = || format!("{verb}.{name}");
-        let value = HeaderValue::from_str(value)
-            .map_err(|_| SpecError::new(path(), "must be text without control characters"))?;
-        Ok((header(name, path)?, value))
+        Ok((header(name, path)?, text(value, path)?))
     };
     pairs.iter().map(pair).collect()
 }
 
-fn header(name: &str, path: impl FnOnce() -> String) -> Result<HeaderName, SpecError> {
+pub(super) fn text(value: &str, path: impl FnOnce() -> String) -> Result<HeaderValue, SpecError> {
+    HeaderValue::from_str(value)
+        .map_err(|_| SpecError::new(path(), "must be text without control characters"))
+}
+
+pub(super) fn header(name: &str, path: impl FnOnce() -> String) -> Result<HeaderName, SpecError> {
     HeaderName::from_bytes(name.as_bytes()).map_err(|_| match name.starts_with(':') {
         true => SpecError::new(path(), "must not be a pseudo-header: it cannot be changed here"),
         false => SpecError::new(path(), "must be the name of a header"),

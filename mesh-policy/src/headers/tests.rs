@@ -242,3 +242,58 @@ proptest! {
         prop_assert_eq!(response.headers().len(), 1);
     }
 }
+
+#[test]
+fn dropped_at_any_poll_a_request_leaves_nothing_below() {
+    let layer = layer(
+        r#"{"request": {"set": {"x-a": "%REQ(x-tenant)%"}}, "response": {"set": {"x-b": "%REQ(x-tenant)%"}}}"#,
+    );
+    crate::testing::drop_at_any_poll(&layer.unwrap(), get);
+    crate::testing::drop_at_any_poll(&layer_that_changes_nothing(), get);
+}
+
+fn layer_that_changes_nothing() -> HeadersLayer {
+    HeadersLayer::builder().build().unwrap()
+}
+
+#[test]
+fn plain_values_say_the_same_as_a_file() {
+    let built = HeadersLayer::builder()
+        .add_request("x-twice", "%%")
+        .set_request("x-tenant", "%REQ(x-tenant)%-2")
+        .remove_request("x-none")
+        .set_request("host", "reviews:9080")
+        .add_response("x-b", "%RESPONSE_CODE%")
+        .set_response("x-a", "a")
+        .remove_response("x-none");
+    let (request, response) = ask(built.build().unwrap(), Act::Status(200), get());
+    let values: Vec<_> = request.headers().get_all("x-twice").iter().collect();
+    assert_eq!(values, ["1", "2", "%"]);
+    assert_eq!(
+        (&request.headers()["x-tenant"], &request.headers()["host"]),
+        (&"blue-2".parse().unwrap(), &"reviews:9080".parse().unwrap())
+    );
+    assert_eq!(
+        (&response.headers()["x-a"], &response.headers()["x-b"]),
+        (&"a".parse().unwrap(), &"200".parse().unwrap())
+    );
+    let wrong = |builder: HeadersBuilder| builder.build().unwrap_err().to_string();
+    let builder = HeadersLayer::builder;
+    assert_eq!(
+        wrong(builder().set_request("a b", "1").set_response("x", "%NO%")),
+        "request.set.a b: must be the name of a header"
+    );
+    assert_eq!(
+        wrong(builder().add_response("x", "\n")),
+        "response.add.x: must be text without control characters"
+    );
+    assert_eq!(
+        wrong(builder().remove_response("a").remove_response("")),
+        "response.remove[1]: must be the name of a header"
+    );
+    assert_eq!(
+        wrong(builder().set_request(":authority", "")),
+        "request.set.:authority: must be a host, with a port where it needs one"
+    );
+    assert!(wrong(builder().set_response("x", "%UNKNOWN%")).starts_with("response.set.x: "));
+}

@@ -9,6 +9,7 @@ use std::fmt;
 
 /// What is bounded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Limit {
     /// The number of header lines.
     HeaderCount,

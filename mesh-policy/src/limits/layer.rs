@@ -127,24 +127,49 @@ where
             layer.metrics.too_large(error.limit());
             return LimitsFuture::refused(error);
         }
-        let most = layer.max_body_bytes;
-        let ended = req.body().is_end_stream();
-        let packed = (!ended && req.headers().contains_key(CONTENT_ENCODING)).then(Packed::default);
+        let packs = !req.body().is_end_stream() && req.headers().contains_key(CONTENT_ENCODING);
+        let packed = packs.then(Packed::default);
         if let Some(packed) = &packed {
             req.extensions_mut().insert(packed.clone());
         }
+        let (limit, most) = (Limit::BodyBytes, layer.max_body_bytes);
+        let bound = Bound { limit, most, ratio: None, metrics: &layer.metrics };
+        let (req, watch) = bound.guard(req, packed);
+        LimitsFuture::sent(self.inner.call(req), watch)
+    }
+}
+
+/// What a body may bring.
+struct Bound<'a> {
+    limit: Limit,
+    most: u64,
+    ratio: Option<Ratio>,
+    metrics: &'a LimitsMetrics,
+}
+
+impl Bound<'_> {
+    /// The request with its body bounded, and what tells when the bound breaks.
+    fn guard<B: Body>(
+        self,
+        req: Request<B>,
+        packed: Option<Packed>,
+    ) -> (Request<LimitedBody<B>>, Option<Watch>) {
+        let Self { limit, most, ratio, metrics } = self;
         // A body that cannot exceed its limit has nothing to tell, and costs nothing.
-        let within = ended || most == u64::MAX || req.body().size_hint().upper().is_some_and(|n| n <= most);
+        let body = req.body();
+        let short = most == u64::MAX || body.size_hint().upper().is_some_and(|bytes| bytes <= most);
+        let within = body.is_end_stream() || (short && ratio.is_none());
         let broken = (!within).then(Arc::<Broken>::default);
         let watch = broken.clone().map(|broken| Watch {
             broken,
-            limit: Limit::BodyBytes,
+            limit,
             most,
-            most_ratio: 0,
-            metrics: layer.metrics.clone(),
+            most_ratio: ratio.map_or(0, |ratio| ratio.most),
+            metrics: metrics.clone(),
         });
-        let req = req.map(|body| LimitedBody::new(body, most).packed(packed).telling(broken));
-        LimitsFuture::sent(self.inner.call(req), watch)
+        let bounded =
+            |body| LimitedBody::counting(body, most, limit).ratio(ratio).packed(packed).telling(broken);
+        (req.map(bounded), watch)
     }
 }
 
@@ -211,22 +236,10 @@ where
     fn call(&mut self, mut req: Request<B>) -> Self::Future {
         let UnpackedLimitsLayer { max_bytes, ratio, metrics } = &self.layer;
         let packed = req.extensions_mut().remove::<Packed>();
-        let broken = (!req.body().is_end_stream()).then(Arc::<Broken>::default);
-        let watch = broken.clone().map(|broken| Watch {
-            broken,
-            limit: Limit::UnpackedBytes,
-            most: *max_bytes,
-            most_ratio: ratio.most,
-            metrics: metrics.clone(),
-        });
-        let req = req.map(|body| {
-            let body = LimitedBody::counting(body, *max_bytes, Limit::UnpackedBytes).telling(broken);
-            // Without a count of what came in there is no ratio, and the size alone bounds.
-            match packed {
-                Some(packed) => body.ratio(Some(*ratio)).packed(Some(packed)),
-                None => body,
-            }
-        });
+        // Without a count of what came in there is no ratio, and the size alone bounds.
+        let ratio = packed.is_some().then_some(*ratio);
+        let bound = Bound { limit: Limit::UnpackedBytes, most: *max_bytes, ratio, metrics };
+        let (req, watch) = bound.guard(req, packed);
         LimitsFuture::sent(self.inner.call(req), watch)
     }
 }

@@ -20,8 +20,7 @@ use std::time::{Duration, Instant};
 /// Outlier detection of one cluster; clones share it.
 ///
 /// ```
-/// use mesh_core::model::cluster::OutlierDetection;
-/// use mesh_policy::outlier::{Detector, Outcome};
+/// use mesh_policy::outlier::{Detector, Outcome, OutlierDetection};
 /// use std::time::{Duration, Instant};
 ///
 /// let t0 = Instant::now();

@@ -24,6 +24,7 @@ pub enum Outcome {
 
 /// Why an endpoint was ejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum EjectionKind {
     /// So many 5xx in a row.
     Consecutive5xx,

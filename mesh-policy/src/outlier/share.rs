@@ -7,8 +7,7 @@ use mesh_core::model::values::Fraction;
 /// `always_eject_one_host`.
 ///
 /// ```
-/// use mesh_core::model::cluster::OutlierDetection;
-/// use mesh_policy::outlier::may_be_out;
+/// use mesh_policy::outlier::{OutlierDetection, may_be_out};
 ///
 /// let tenth = OutlierDetection::default();
 /// assert_eq!(may_be_out(&tenth, 25), 2);
@@ -26,8 +25,7 @@ pub fn may_be_out(config: &OutlierDetection, hosts: u32) -> u32 {
 /// `healthy_panic_threshold`, Istio's `minHealthPercent`. A threshold of zero never panics.
 ///
 /// ```
-/// use mesh_core::model::values::Fraction;
-/// use mesh_policy::outlier::panics;
+/// use mesh_policy::outlier::{Fraction, panics};
 ///
 /// let half = Fraction::millionths(500_000);
 /// assert!(!panics(2, 4, half) && panics(1, 4, half));

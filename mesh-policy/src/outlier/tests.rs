@@ -261,5 +261,16 @@ async fn silence_is_held_against_the_endpoint_if_time_ran_out_but_not_if_the_cal
     assert!(!host.is_ejected(), "a caller that leaves says nothing of the endpoint");
 }
 
+#[test]
+fn dropped_at_any_poll_a_request_leaves_nothing_below_and_blames_nobody() {
+    let detector = Detector::new(OutlierDetection { consecutive_5xx: 1, ..config() }, Instant::now());
+    let host = detector.host("a");
+    crate::testing::drop_at_any_poll(&OutlierLayer::new(host.clone()), || Request::new(()));
+    assert!(!host.is_ejected());
+    // The count is as before: one failure is enough.
+    host.record(Outcome::Status(StatusCode::BAD_GATEWAY), Instant::now);
+    assert!(host.is_ejected());
+}
+
 mod events;
 mod rates;

@@ -1,6 +1,5 @@
 //! As many requests at once as a service answers in good time.
 
-pub(super) mod body;
 pub(super) mod controller;
 pub(super) mod future;
 pub(super) mod gradient;
@@ -10,4 +9,8 @@ pub(super) mod permit;
 pub(super) mod spec;
 
 #[cfg(test)]
+#[cfg(loom)]
+mod loom;
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests;

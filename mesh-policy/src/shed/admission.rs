@@ -1,6 +1,5 @@
 //! Refuses what would most likely fail anyhow.
 
-pub(super) mod body;
 pub(super) mod controller;
 pub(super) mod future;
 pub(super) mod layer;

@@ -10,6 +10,7 @@ use std::fmt;
 
 /// Why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Reason {
     /// As many are open as may be, and there is no place to wait.
     ConcurrencyLimit,

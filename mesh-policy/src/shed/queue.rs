@@ -6,14 +6,13 @@
 //! would come after its caller has gone (its budget, less what an answer takes at present) does not wait on.
 //!
 //! A lock guards the queue. Only requests that wait take it, and requests that end while others wait; what is
-//! admitted at once never does.
+//! admitted at once never does. Nobody is woken under it: a waker may run what it wakes.
 
 use super::priority::{Criticality, Priority};
-use atomic_waker::AtomicWaker;
-use parking_lot::Mutex;
+use crate::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use crate::sync::{AtomicWaker, Mutex};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -112,45 +111,65 @@ impl Waiting {
             criticality: priority.criticality,
             until: now.checked_add(longest).ok_or(Refusal::TooLate)?,
         });
+        let evicted = self.push(&waiter)?;
+        if let Some(evicted) = evicted
+            && evicted.leave(EVICTED)
+        {
+            evicted.waker.wake();
+        }
+        Ok(waiter)
+    }
+
+    /// Puts a waiter at the end of its class; who had to make room for it, if the queue was full.
+    fn push(&self, waiter: &Arc<Waiter>) -> Result<Option<Arc<Waiter>>, Refusal> {
         let mut classes = self.classes.lock();
+        let mut evicted = None;
         if classes.iter().map(VecDeque::len).sum::<usize>() >= self.settings.most {
             let lowest = Criticality::ALL.iter().zip(classes.iter_mut()).find(|(_, class)| !class.is_empty());
-            let oldest = match lowest {
-                Some((class, waiters)) if *class <= priority.criticality => waiters.pop_front(),
+            evicted = match lowest {
+                Some((class, waiters)) if *class <= waiter.criticality => waiters.pop_front(),
                 _ => None,
             };
-            let oldest = oldest.ok_or(Refusal::Full)?;
-            if oldest.leave(EVICTED) {
-                oldest.waker.wake();
+            if evicted.is_none() {
+                return Err(Refusal::Full);
             }
         }
-        if let Some(class) = classes.get_mut(priority.criticality as usize) {
-            class.push_back(Arc::clone(&waiter));
+        if let Some(class) = classes.get_mut(waiter.criticality as usize) {
+            class.push_back(Arc::clone(waiter));
         }
         self.count(&classes);
-        Ok(waiter)
+        Ok(evicted)
     }
 
     /// Gives places to those who wait, as long as `open` finds one for their class; `close` gives one back that
     /// nobody took.
     pub(super) fn grant(&self, now: Instant, open: impl Fn(Criticality) -> bool, close: impl Fn()) {
+        for waiter in self.take(now, open, close) {
+            waiter.waker.wake();
+        }
+    }
+
+    /// Those who have a place now, and do not know it yet.
+    fn take(&self, now: Instant, open: impl Fn(Criticality) -> bool, close: impl Fn()) -> Vec<Arc<Waiter>> {
         let mut classes = self.classes.lock();
-        for (class, waiters) in Criticality::ALL.iter().zip(classes.iter_mut()).rev() {
+        let mut granted = Vec::new();
+        'places: for (class, waiters) in Criticality::ALL.iter().zip(classes.iter_mut()).rev() {
             while !waiters.is_empty() {
+                // A class has no smaller share than those below it, so there is no place for them either.
                 if !open(*class) {
-                    self.count(&classes);
-                    return;
+                    break 'places;
                 }
                 // Those whose time is over find out by their own timers.
                 let next =
                     std::iter::from_fn(|| waiters.pop_back()).find(|w| w.until > now && w.leave(GRANTED));
                 match next {
-                    Some(waiter) => waiter.waker.wake(),
+                    Some(waiter) => granted.push(waiter),
                     None => close(),
                 }
             }
         }
         self.count(&classes);
+        granted
     }
 
     /// A waiter gives up. Whether it had been given a place meanwhile, which is now its own to give back.
@@ -174,6 +193,7 @@ impl Waiting {
 }
 
 #[cfg(test)]
+#[cfg(not(loom))]
 mod tests {
     use super::*;
     use std::cell::Cell;
@@ -227,5 +247,33 @@ mod tests {
         let places = Cell::new(1);
         queue.grant(waiter.until, |_| places.replace(0) == 1, || places.set(1));
         assert!(!granted(&waiter) && places.get() == 1);
+    }
+
+    /// Leaves the queue with another when it is woken, as a task does that runs at once.
+    struct Leaves(Arc<Waiting>, Arc<Waiter>);
+
+    impl std::task::Wake for Leaves {
+        fn wake(self: Arc<Self>) {
+            self.0.leave(&self.1);
+        }
+    }
+
+    #[test]
+    fn who_is_woken_may_use_the_queue_at_once() {
+        let (queue, now) = (Arc::new(Waiting::new(Queue::new(2, Duration::from_secs(1)))), Instant::now());
+        let old = enter(&queue, Criticality::Sheddable, now).unwrap();
+        let new = enter(&queue, Criticality::Sheddable, now).unwrap();
+        let waker = std::task::Waker::from(Arc::new(Leaves(Arc::clone(&queue), Arc::clone(&old))));
+        assert!(new.poll(&mut Context::from_waker(&waker)).is_pending());
+        let places = Cell::new(1);
+        queue.grant(now, |_| places.replace(0) == 1, || places.set(1));
+        assert!(granted(&new) && queue.len() == 0);
+        let last = enter(&queue, Criticality::Sheddable, now).unwrap();
+        let waker = std::task::Waker::from(Arc::new(Leaves(Arc::clone(&queue), Arc::clone(&old))));
+        assert!(last.poll(&mut Context::from_waker(&waker)).is_pending());
+        for _ in 0..2 {
+            enter(&queue, Criticality::Critical, now).unwrap();
+        }
+        assert_eq!(last.state.load(Ordering::SeqCst), EVICTED);
     }
 }

@@ -2,12 +2,12 @@
 
 use super::error::CircuitOpen;
 use super::metrics::CircuitMetrics;
-use super::state::{MAX_PROBES, MAX_TIME, Phase, State};
+use super::state::{MAX_PROBES, MAX_TIME, Phase, State, TIME_BITS};
 use super::window::Window;
 use crate::Random;
 use crate::sync::atomic::{
     AtomicU64,
-    Ordering::{AcqRel, Acquire},
+    Ordering::{AcqRel, Acquire, Release},
 };
 use mesh_core::model::values::Fraction;
 use std::fmt;
@@ -20,6 +20,8 @@ pub struct Circuit(Arc<Shared>);
 
 struct Shared {
     state: AtomicU64,
+    /// An epoch, and since when its probes are under way. Of another epoch than the state's, nothing is known.
+    probing: AtomicU64,
     began: Instant,
     config: CircuitBuilder,
     window: Option<Window>,
@@ -35,6 +37,7 @@ pub struct CircuitBuilder {
     failure_rate: Option<FailureRate>,
     open_time: Duration,
     max_open_time: Duration,
+    max_half_open_time: Duration,
     jitter: Fraction,
     probes: u32,
     random: Option<Random>,
@@ -58,7 +61,8 @@ pub enum CircuitState {
         /// For so long; zero if the next one is a probe.
         left: Duration,
     },
-    /// Some have passed as probes; until they are answered, the others fail at once.
+    /// Some have passed as probes; until they are answered, or have failed by not being answered for too long, the
+    /// others fail at once.
     HalfOpen,
 }
 
@@ -69,6 +73,7 @@ impl Default for CircuitBuilder {
             failure_rate: None,
             open_time: Duration::from_secs(5),
             max_open_time: Duration::from_secs(60),
+            max_half_open_time: Duration::from_secs(60),
             jitter: Fraction::millionths(100_000),
             probes: 1,
             random: None,
@@ -94,9 +99,19 @@ impl CircuitBuilder {
         Self { open_time, ..self }
     }
 
+    pub(super) fn first_open_time(&self) -> Duration {
+        self.open_time
+    }
+
     /// But not longer than that, less jitter; 60 s unless said.
     pub fn max_open_time(self, max_open_time: Duration) -> Self {
         Self { max_open_time, ..self }
+    }
+
+    /// Stays half-open no longer than that: probes that are not answered by then have failed, whatever they are
+    /// answered later. 60 s unless said.
+    pub fn max_half_open_time(self, max_half_open_time: Duration) -> Self {
+        Self { max_half_open_time, ..self }
     }
 
     /// And at random up to this share of it longer, so that callers do not all probe at once; 10% unless said.
@@ -123,6 +138,7 @@ impl CircuitBuilder {
     pub fn build(self) -> Circuit {
         Circuit(Arc::new(Shared {
             state: AtomicU64::new(State::CLOSED.pack()),
+            probing: AtomicU64::new(0),
             began: (self.clock)(),
             window: self.failure_rate.map(|rate| Window::new(rate.window)),
             random: self.random.clone().unwrap_or_default(),
@@ -161,7 +177,12 @@ impl Circuit {
                     (state.becomes(state.openings, first), true)
                 }
                 Phase::HalfOpen { admitted, .. } if admitted >= shared.config.probes => {
-                    return Err(shared.refuse(Duration::ZERO));
+                    if !shared.probes_are_late(state.epoch) {
+                        return Err(shared.refuse(Duration::ZERO));
+                    }
+                    shared.failed(state.epoch);
+                    word = shared.state.load(Acquire);
+                    continue;
                 }
                 Phase::HalfOpen { admitted, succeeded } => {
                     (state.counts(Phase::HalfOpen { admitted: admitted + 1, succeeded }), false)
@@ -170,6 +191,7 @@ impl Circuit {
             match shared.state.compare_exchange_weak(word, next.pack(), AcqRel, Acquire) {
                 Ok(_) => {
                     if opened {
+                        shared.probing.store(probing(next.epoch, shared.now()), Release);
                         shared.metrics.half_opened_total();
                     }
                     return Ok(self.pass(next.epoch, true));
@@ -202,8 +224,7 @@ impl Circuit {
 
 impl Shared {
     fn now(&self) -> u64 {
-        let since = (self.config.clock)().saturating_duration_since(self.began);
-        u64::try_from(since.as_millis()).unwrap_or(MAX_TIME).min(MAX_TIME)
+        millis((self.config.clock)().saturating_duration_since(self.began))
     }
 
     #[cold]
@@ -290,6 +311,20 @@ impl Shared {
         }
     }
 
+    /// Whether an epoch's probes have been under way for longer than they may.
+    #[cold]
+    fn probes_are_late(&self, epoch: u16) -> bool {
+        let (now, word) = (self.now(), self.probing.load(Acquire));
+        if word >> TIME_BITS == u64::from(epoch) {
+            let since = word & MAX_TIME;
+            return now.saturating_sub(since) >= millis(self.config.max_half_open_time);
+        }
+        // Whoever opened it to probes has not said when, or somebody who was slower has said it of an earlier
+        // epoch: it begins now.
+        let _ = self.probing.compare_exchange(word, probing(epoch, now), AcqRel, Acquire);
+        false
+    }
+
     /// A probe that says nothing leaves its place to another.
     fn left(&self, epoch: u16) {
         self.change(epoch, |state| match state.phase {
@@ -309,7 +344,6 @@ impl Shared {
 
     /// Milliseconds to stay open after so many openings in a row.
     fn open_time(&self, openings: u8, draw: u64) -> u64 {
-        let millis = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(MAX_TIME).min(MAX_TIME);
         let growth = 1_u64.checked_shl(u32::from(openings)).unwrap_or(u64::MAX);
         let longest = self.config.max_open_time.max(self.config.open_time);
         let time = millis(self.config.open_time).saturating_mul(growth).min(millis(longest));
@@ -317,6 +351,15 @@ impl Shared {
         let jitter = u64::try_from((u128::from(draw) * (most + 1)) >> 64).unwrap_or(0);
         time.saturating_add(jitter)
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(MAX_TIME).min(MAX_TIME)
+}
+
+/// Since when an epoch's probes are under way, as a word.
+fn probing(epoch: u16, since: u64) -> u64 {
+    u64::from(epoch) << TIME_BITS | since.min(MAX_TIME)
 }
 
 impl fmt::Debug for Circuit {

@@ -95,3 +95,19 @@ fn a_window_loses_no_request_that_is_counted_at_once() {
         assert_eq!(circuit.metrics().snapshot().opened_total, 1);
     });
 }
+
+#[test]
+fn a_probe_that_is_late_fails_once_whatever_it_says_meanwhile() {
+    loom::model(|| {
+        // Late at once.
+        let circuit = builder().max_half_open_time(Duration::ZERO).build();
+        circuit.try_pass().unwrap().failed();
+        let late = circuit.try_pass().unwrap();
+        let answers = thread::spawn(move || late.succeeded());
+        let next = circuit.try_pass();
+        answers.join().unwrap();
+        let counts = circuit.metrics().snapshot();
+        assert!(next.is_ok(), "the answer closes it, or the time opens it, which is over at once");
+        assert_eq!(counts.opened_total + counts.closed_total, 2, "{counts:?}");
+    });
+}

@@ -18,6 +18,7 @@ use std::time::Duration;
 ///     "failureRate": { "percent": 50, "window": "30s", "minimumRequests": 20 },
 ///     "openTime": "2s",
 ///     "maxOpenTime": "1m",
+///     "maxHalfOpenTime": "10s",
 ///     "jitterPercent": 25,
 ///     "probes": 2,
 /// }))?;
@@ -43,13 +44,16 @@ pub struct CircuitSpec {
     /// How long it is open the first time; twice as long each time a probe fails.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open_time: Option<Span>,
-    /// How long at most.
+    /// How long at most; not below `openTime`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_open_time: Option<Span>,
+    /// How long probes may be under way; what is not answered by then has failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_half_open_time: Option<Span>,
     /// Up to this percentage longer, at random.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jitter_percent: Option<u32>,
-    /// How many probes must succeed; at least 1.
+    /// How many probes must succeed, from 1 to 1000000.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probes: Option<u32>,
 }
@@ -92,15 +96,25 @@ impl TryFrom<CircuitSpec> for CircuitBuilder {
             builder = builder.open_time(time(span, "openTime")?);
         }
         if let Some(span) = spec.max_open_time {
-            builder = builder.max_open_time(time(span, "maxOpenTime")?);
+            let longest = time(span, "maxOpenTime")?;
+            if longest < builder.first_open_time() {
+                return Err(SpecError::new(
+                    "maxOpenTime",
+                    "must not be below openTime, which is 5s unless written",
+                ));
+            }
+            builder = builder.max_open_time(longest);
+        }
+        if let Some(span) = spec.max_half_open_time {
+            builder = builder.max_half_open_time(time(span, "maxHalfOpenTime")?);
         }
         if let Some(jitter) = spec.jitter_percent {
             builder = builder.jitter(percent(jitter, "jitterPercent")?);
         }
         match spec.probes {
             None => Ok(builder),
-            Some(0) => Err(SpecError::new("probes", "must be at least 1")),
-            Some(probes) => Ok(builder.probes(probes)),
+            Some(probes @ 1..=1_000_000) => Ok(builder.probes(probes)),
+            Some(_) => Err(SpecError::new("probes", "must be from 1 to 1000000")),
         }
     }
 }

@@ -25,10 +25,11 @@ pub(super) const MAX_OPENINGS: u8 = (1 << 6) - 1;
 /// As many probes as may be asked for.
 pub(super) const MAX_PROBES: u32 = (1 << 21) - 1;
 /// Milliseconds beyond this are that: 139 years.
-pub(super) const MAX_TIME: u64 = (1 << 42) - 1;
+pub(super) const MAX_TIME: u64 = (1 << TIME_BITS) - 1;
+pub(super) const TIME_BITS: u32 = 42;
 
 /// The bits of the word, from the lowest: payload, epoch, openings, phase.
-const EPOCH: u32 = 42;
+const EPOCH: u32 = TIME_BITS;
 const OPENINGS: u32 = EPOCH + 14;
 const PHASE: u32 = OPENINGS + 6;
 const HALF: u32 = 21;

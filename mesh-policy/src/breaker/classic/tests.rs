@@ -211,7 +211,12 @@ fn a_spec_says_which_field_cannot_be() {
         let spec: CircuitSpec = serde_json::from_str(json).unwrap();
         CircuitLayer::try_from(spec).unwrap_err().to_string()
     };
-    assert_eq!(refused(r#"{"probes": 0}"#), "probes: must be at least 1");
+    assert_eq!(refused(r#"{"probes": 0}"#), "probes: must be from 1 to 1000000");
+    assert_eq!(refused(r#"{"probes": 2097152}"#), "probes: must be from 1 to 1000000");
+    let below = "maxOpenTime: must not be below openTime, which is 5s unless written";
+    assert_eq!(refused(r#"{"openTime": "10s", "maxOpenTime": "9s"}"#), below);
+    assert_eq!(refused(r#"{"maxOpenTime": "4s"}"#), below);
+    assert_eq!(refused(r#"{"maxHalfOpenTime": "1ms"}"#), "maxHalfOpenTime: must be at least 10ms");
     assert_eq!(refused(r#"{"openTime": "1ms"}"#), "openTime: must be at least 10ms");
     assert_eq!(
         refused(r#"{"failureRate": {"percent": 50, "window": "0s"}}"#),
@@ -320,6 +325,28 @@ proptest! {
             Ok(())
         })?;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_nobody_answers_fails_after_a_while() {
+    let circuit = builder().max_half_open_time(secs(20)).build();
+    fail(&circuit, 3);
+    tokio::time::advance(secs(5)).await;
+    let silent = circuit.try_pass().unwrap();
+    tokio::time::advance(secs(19)).await;
+    assert!(circuit.try_pass().is_err());
+    assert_eq!(circuit.state(), CircuitState::HalfOpen);
+    tokio::time::advance(secs(1)).await;
+    // Open again, for longer than before.
+    assert_eq!(circuit.try_pass().unwrap_err().retry_after(), secs(10));
+    assert_eq!(circuit.state(), CircuitState::Open { left: secs(10) });
+    assert_eq!(circuit.metrics().snapshot().opened_total, 2);
+    // Whatever it says now, it is too late.
+    silent.succeeded();
+    assert_eq!(circuit.state(), CircuitState::Open { left: secs(10) });
+    tokio::time::advance(secs(10)).await;
+    circuit.try_pass().unwrap().succeeded();
+    assert_eq!(circuit.state(), CircuitState::Closed);
 }
 
 #[test]

@@ -10,9 +10,9 @@ use crate::Random;
 use crate::gauge::Gauge;
 use crate::shed::priority::{Criticality, Priority};
 use crate::shed::queue::{Queue, Refusal, Waiter, Waiting};
+use crate::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
+use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, fence};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, fence};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -93,6 +93,7 @@ struct Shared {
 /// What is known of an [`AdaptiveConcurrency`] at one moment, under Envoy's names below
 /// `http.PREFIX.adaptive_concurrency.gradient_controller`.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct AdaptiveConcurrencyCounts {
     /// How many may be open.
     pub concurrency_limit: u32,
@@ -177,10 +178,16 @@ impl AdaptiveConcurrency {
     }
 
     /// How much of the limit each class may fill, in percent, least important first; 50, 80, 100 and 100 by default.
-    /// To be called before it is cloned.
+    /// None less than a class below it: that would let the less important in first. To be called before it is
+    /// cloned.
     #[must_use]
     pub fn shares(self, percent: [u32; 4]) -> Self {
-        self.change(|shared| shared.shares = percent.map(|p| p.min(100)))
+        let mut least = 0;
+        let shares = percent.map(|share| {
+            least = share.min(100).max(least);
+            least
+        });
+        self.change(|shared| shared.shares = shares)
     }
 
     /// Draws the jitter from there.
@@ -261,7 +268,7 @@ impl AdaptiveConcurrency {
         }
         let seen = s.samples.add(now.saturating_duration_since(started));
         if s.deferred.load(Relaxed) > 0 && seen >= s.settings.request_count {
-            s.exclusively(|| s.end_measuring(now));
+            s.exclusively(now, || s.end_measuring(now));
         } else {
             s.close_windows(now);
         }
@@ -298,11 +305,22 @@ impl Shared {
         }
     }
 
-    /// Runs what closes a window, unless somebody else is at it.
-    fn exclusively(&self, close: impl FnOnce()) {
-        if self.closing.compare_exchange(false, true, AcqRel, Relaxed).is_ok() {
-            close();
-            self.closing.store(false, std::sync::atomic::Ordering::Release);
+    /// Runs what closes a window, unless somebody else is at it; if that moved the limit, who waits may go on.
+    fn exclusively(&self, now: Instant, close: impl FnOnce() -> bool) {
+        struct Closing<'a>(&'a AtomicBool);
+        impl Drop for Closing<'_> {
+            fn drop(&mut self) {
+                self.0.store(false, Release);
+            }
+        }
+        if self.closing.compare_exchange(false, true, AcqRel, Relaxed).is_err() {
+            return;
+        }
+        let closing = Closing(&self.closing);
+        let moved = close();
+        drop(closing);
+        if moved {
+            self.grant(now);
         }
     }
 
@@ -313,15 +331,16 @@ impl Shared {
         if at < self.next.load(Relaxed) || self.deferred.load(Relaxed) > 0 {
             return;
         }
-        self.exclusively(|| {
+        self.exclusively(now, || {
             if at < self.next.load(Acquire) || self.deferred.load(Acquire) > 0 {
-                return;
+                return false;
             }
             if at >= self.measure_at.load(Relaxed) {
                 self.begin_measuring(at);
-                return;
+                return false;
             }
-            if let Some(sample) = self.samples.take(self.settings.sample_aggregate_percentile) {
+            let sample = self.samples.take(self.settings.sample_aggregate_percentile);
+            if let Some(sample) = sample {
                 let min_rtt = Duration::from_micros(self.min_rtt.load(Relaxed));
                 let gradient = gradient(min_rtt, self.settings.buffer, sample);
                 self.sample_rtt.store(micros(sample), Relaxed);
@@ -330,9 +349,9 @@ impl Shared {
                 let next =
                     next_limit(self.limit.load(Relaxed), gradient, min_concurrency, max_concurrency_limit);
                 self.set_limit(next, at);
-                self.grant(now);
             }
             self.next_window(at);
+            sample.is_some()
         });
     }
 
@@ -344,7 +363,8 @@ impl Shared {
     fn set_limit(&self, next: u32, at: u64) {
         let least = self.settings.min_concurrency;
         let before = self.limit.swap(next, Relaxed);
-        let low = if before == least && next == least { self.at_least.load(Relaxed) + 1 } else { 0 };
+        let low =
+            if before == least && next == least { self.at_least.load(Relaxed).saturating_add(1) } else { 0 };
         self.at_least.store(low, Relaxed);
         // As low as it gets for the fifth time: perhaps the idle latency has changed. The limit is where it must be
         // to measure that, so it costs nothing.
@@ -361,15 +381,16 @@ impl Shared {
         self.deferred.store(before.max(1), Relaxed);
     }
 
-    fn end_measuring(&self, now: Instant) {
+    /// Whether the limit moved.
+    fn end_measuring(&self, now: Instant) -> bool {
         let at = self.since(now);
         let deferred = self.deferred.load(Relaxed);
         if deferred == 0 || self.samples.len() < self.settings.request_count {
-            return;
+            return false;
         }
-        if let Some(idle) = self.samples.take(self.settings.sample_aggregate_percentile) {
-            self.min_rtt.store(micros(idle), Relaxed);
-        }
+        // One that was added while the samples were cleared may be counted without being among them.
+        let Some(idle) = self.samples.take(self.settings.sample_aggregate_percentile) else { return false };
+        self.min_rtt.store(micros(idle), Relaxed);
         let interval = micros(self.settings.min_rtt_interval);
         let jitter = Duration::from_micros(interval).mul_f64(self.settings.jitter);
         let jitter = match micros(jitter) {
@@ -379,7 +400,7 @@ impl Shared {
         self.measure_at.store(at.saturating_add(interval).saturating_add(jitter), Relaxed);
         self.set_limit(deferred, at);
         self.next_window(at);
-        self.deferred.store(0, std::sync::atomic::Ordering::Release);
-        self.grant(now);
+        self.deferred.store(0, Release);
+        true
     }
 }

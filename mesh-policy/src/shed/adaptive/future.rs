@@ -1,12 +1,13 @@
 //! The wait for a place, and the inner answer with it.
 
-use super::body::ShedBody;
 use super::controller::AdaptiveConcurrency;
 use super::permit::Permit;
 use crate::BoxError;
+use crate::body::HoldingBody;
 use crate::shed::error::{Reason, Shed};
 use crate::shed::queue::Waiter;
 use http::{Response, StatusCode};
+use http_body::Body;
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;
@@ -15,6 +16,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::time::{Instant, Sleep};
 use tower_service::Service;
+
+/// A body with a place under the limit, which it gives back at its end, at an error, or when it is dropped.
+///
+/// Measured at its end, at an error, and when its time ran out; not when its caller went away, which says nothing of
+/// how long an answer takes.
+pub type ShedBody<B> = HoldingBody<B, Permit>;
 
 pin_project! {
     /// The response of an [`AdaptiveConcurrencyService`](super::super::AdaptiveConcurrencyService).
@@ -106,6 +113,7 @@ impl<S, Req, B> Future for AdaptiveConcurrencyFuture<S, Req>
 where
     S: Service<Req, Response = Response<B>>,
     S::Error: Into<BoxError>,
+    B: Body,
 {
     type Output = Result<Response<ShedBody<B>>, BoxError>;
 

@@ -8,6 +8,7 @@ use crate::shed::error::{Reason, Shed};
 use crate::shed::priority::{AllCritical, Prioritize};
 use crate::shed::queue::Refusal;
 use http::{Response, StatusCode};
+use http_body::Body;
 use std::task::{Context, Poll};
 use tokio::time::Instant;
 use tower_layer::Layer;
@@ -63,6 +64,7 @@ where
     S: Service<Req, Response = Response<B>> + Clone,
     S::Error: Into<BoxError>,
     P: Prioritize<Req>,
+    B: Body,
 {
     type Response = Response<ShedBody<B>>;
     type Error = BoxError;

@@ -1,12 +1,14 @@
 //! A place for one request.
 
 use super::controller::AdaptiveConcurrency;
+use crate::body::{End, Hold};
+use crate::elapsing;
 use std::fmt;
 use tokio::time::Instant;
 
 /// A place under the limit; dropping it gives it back, [`finish`](Self::finish) measures the request as well.
 #[must_use = "dropping it gives the place back"]
-pub(in crate::shed) struct Permit {
+pub struct Permit {
     of: Option<AdaptiveConcurrency>,
     started: Instant,
 }
@@ -17,21 +19,35 @@ impl Permit {
     }
 
     /// The request was answered to its end.
-    pub(in crate::shed) fn finish(mut self) {
+    pub(super) fn finish(mut self) {
+        self.give_back(true);
+    }
+
+    fn give_back(&mut self, measured: bool) {
         if let Some(of) = self.of.take() {
             let now = Instant::now();
-            of.sample(self.started, now);
+            // First, so that no place is lost if a waker panics.
             of.release(now);
+            if measured {
+                of.sample(self.started, now);
+            }
         }
     }
 }
 
+impl Hold for Permit {
+    /// A body that breaks off took its time as well as any other.
+    fn end(self, _: End<'_>) {
+        self.finish();
+    }
+}
+
 impl Drop for Permit {
-    /// A request that was given up says nothing of how long an answer takes.
+    /// An answer that did not come in time would have taken that long at least: if it were no sample, a service that
+    /// is so slow that nothing is answered in time would look like one that nobody asks. A request that was given up
+    /// for another reason says nothing.
     fn drop(&mut self) {
-        if let Some(of) = self.of.take() {
-            of.release(Instant::now());
-        }
+        self.give_back(elapsing::is_elapsing());
     }
 }
 

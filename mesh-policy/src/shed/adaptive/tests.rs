@@ -85,6 +85,105 @@ async fn the_idle_latency_is_measured_again_in_time_and_when_the_limit_stays_low
     assert!(limit.snapshot().min_rtt.abs_diff(millis(300)) < millis(6));
 }
 
+/// So many requests that are given up after a while each, one after the other.
+#[cfg(feature = "timeout")]
+async fn timed_out(limit: &AdaptiveConcurrency, requests: usize, budget: Duration) {
+    let silent = AdaptiveConcurrencyLayer::new(limit.clone()).layer(Script::<()>::new([]).silent());
+    let svc = crate::timeout::TimeoutLayer::new(budget).layer(silent);
+    for _ in 0..requests {
+        assert!(svc.clone().oneshot(Request::new(())).await.is_err());
+    }
+}
+
+#[cfg(feature = "timeout")]
+#[tokio::test(start_paused = true)]
+async fn a_service_that_answers_nothing_in_time_is_slow_and_not_unknown() {
+    let limit = AdaptiveConcurrency::new(settings(3, 3)).random(Random::seeded(1));
+    burst(&limit, 3, millis(10)).await;
+    for _ in 0..20 {
+        advance(millis(100)).await;
+        burst(&limit, 1, millis(10)).await;
+    }
+    let grown = limit.snapshot().concurrency_limit;
+    assert!(grown > 30, "{grown}");
+    timed_out(&limit, 30, millis(50)).await;
+    let fallen = limit.snapshot();
+    assert!(fallen.concurrency_limit < 6 && fallen.gradient == 0.5, "{fallen:?}");
+    assert_eq!(fallen.open, 0);
+}
+
+#[cfg(feature = "timeout")]
+#[tokio::test(start_paused = true)]
+async fn the_idle_latency_is_measured_to_its_end_though_nothing_is_answered_in_time() {
+    let limit = AdaptiveConcurrency::new(settings(3, 3));
+    timed_out(&limit, 3, millis(50)).await;
+    let measured = limit.snapshot();
+    assert!(!measured.min_rtt_calculation_active, "{measured:?}");
+    assert!(measured.min_rtt.abs_diff(millis(50)) < millis(2), "{measured:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_class_may_fill_no_less_than_one_that_matters_less() {
+    let limit =
+        AdaptiveConcurrency::new(settings(50, 10)).shares([100, 20, 10, 10]).queue(Queue::new(4, secs(1)));
+    let layer =
+        AdaptiveConcurrencyLayer::new(limit.clone()).prioritize(|class: &Request<Criticality>| *class.body());
+    let svc = layer.layer(Script::new([]).silent());
+    let mut held: Vec<_> = (0..10)
+        .map(|_| Criticality::Sheddable)
+        .chain([Criticality::CriticalPlus])
+        .map(|class| {
+            let mut call = task::spawn(svc.clone().oneshot(Request::new(class)));
+            assert_pending!(call.poll());
+            call
+        })
+        .collect();
+    assert_eq!((limit.snapshot().open, limit.snapshot().waiting), (10, 1));
+    drop(held.remove(0));
+    assert_eq!((limit.snapshot().open, limit.snapshot().waiting), (10, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waker_that_panics_does_not_freeze_the_limit() {
+    struct Panics;
+    impl std::task::Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("the executor is broken");
+        }
+    }
+    let limit = AdaptiveConcurrency::new(settings(1, 1)).queue(Queue::new(1, secs(1)));
+    let (service, mut handle) = mock::pair::<(), Reply>();
+    handle.allow(10);
+    let svc = AdaptiveConcurrencyLayer::new(limit.clone()).layer(service);
+    let mut first = task::spawn(svc.clone().oneshot(()));
+    assert_pending!(first.poll());
+    let mut waits = Box::pin(svc.clone().oneshot(()));
+    let waker = std::task::Waker::from(Arc::new(Panics));
+    assert!(waits.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
+    handle.next_request().await.unwrap().1.send_error("an answer that ends measuring");
+    let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(first.poll())));
+    assert!(ended.is_err());
+    drop((first, waits));
+    for _ in 0..20 {
+        advance(millis(100)).await;
+        burst(&limit, 1, millis(1)).await;
+    }
+    let counts = limit.snapshot();
+    assert!(counts.concurrency_limit > 1 && counts.open == 0, "{counts:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_answer_is_measured_though_nobody_reads_it() {
+    let limit = AdaptiveConcurrency::new(settings(3, 3));
+    let empty = tower::service_fn(|_: ()| async { Ok::<_, BoxError>(Reply::default()) });
+    let svc = AdaptiveConcurrencyLayer::new(limit.clone()).layer(empty);
+    for _ in 0..3 {
+        // As servers do: a body that is at its end already is never asked.
+        drop(svc.clone().oneshot(()).await.unwrap());
+    }
+    assert!(!limit.snapshot().min_rtt_calculation_active);
+}
+
 #[tokio::test(start_paused = true)]
 async fn over_the_limit_is_a_503_with_envoys_words() {
     let limit = AdaptiveConcurrency::new(settings(50, 1));

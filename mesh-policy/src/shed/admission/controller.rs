@@ -2,10 +2,12 @@
 
 use super::probability::{Curve, rejection};
 use super::window::Window;
-use crate::Random;
+use crate::body::{End, Hold};
 use crate::shed::metrics::AdmissionControlMetrics;
 use crate::shed::priority::Criticality;
+use crate::{Random, Rejection};
 use http::{HeaderMap, StatusCode};
+use std::error::Error;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -125,8 +127,11 @@ impl AdmissionControl {
 
     /// By a call's headers or trailers; `None` if they have no status.
     pub(super) fn is_grpc_success(&self, headers: &HeaderMap) -> Option<bool> {
-        let status = crate::grpc::status(headers)?;
-        Some(1_u32.checked_shl(status).is_some_and(|code| self.0.grpc_success & code != 0))
+        crate::grpc::status(headers).map(|status| self.is_grpc_success_status(status))
+    }
+
+    fn is_grpc_success_status(&self, status: u32) -> bool {
+        1_u32.checked_shl(status).is_some_and(|code| self.0.grpc_success & code != 0)
     }
 }
 
@@ -140,27 +145,60 @@ impl Default for AdmissionControl {
 ///
 /// Dropped so, it counts as a failure if its time ran out, and not at all if its caller went away.
 #[derive(Debug)]
-pub(super) struct Outcome(Option<AdmissionControl>);
+pub struct Outcome {
+    of: Option<AdmissionControl>,
+    /// Whether the caller speaks gRPC.
+    grpc: bool,
+}
 
 impl Outcome {
-    pub(super) fn new(of: AdmissionControl) -> Self {
-        Self(Some(of))
+    pub(super) fn new(of: AdmissionControl, grpc: bool) -> Self {
+        Self { of: Some(of), grpc }
     }
 
     pub(super) fn of(&self) -> Option<&AdmissionControl> {
-        self.0.as_ref()
+        self.of.as_ref()
     }
 
     pub(super) fn record(mut self, success: bool) {
-        if let Some(of) = self.0.take() {
+        if let Some(of) = self.of.take() {
             of.record(success);
         }
+    }
+
+    /// Judges an error as the answer that it would become: what is refused for the caller's own fault, with 403 say,
+    /// is no failure of the service. What is no answer of this crate's is one.
+    pub(super) fn fail(mut self, error: &(dyn Error + 'static)) {
+        let Some(of) = self.of.take() else { return };
+        #[cfg(feature = "timeout")]
+        if let Some(elapsed) = crate::find::<crate::timeout::Elapsed>(error)
+            && elapsed.scope() == crate::timeout::Scope::Deadline
+        {
+            // However short a caller makes its own deadline, that says nothing of the service.
+            return;
+        }
+        let success = Rejection::of(error).is_some_and(|rejection| match self.grpc {
+            true => of.is_grpc_success_status(rejection.grpc_status),
+            false => of.is_success(rejection.status),
+        });
+        of.record(success);
+    }
+}
+
+impl Hold for Outcome {
+    /// A call without a status has failed, and so has one that breaks off.
+    fn end(self, end: End<'_>) {
+        let success = match end {
+            End::Complete(Some(trailers)) => self.of().and_then(|of| of.is_grpc_success(trailers)),
+            End::Complete(None) | End::Failed => None,
+        };
+        self.record(success.unwrap_or(false));
     }
 }
 
 impl Drop for Outcome {
     fn drop(&mut self) {
-        if let Some(of) = self.0.take()
+        if let Some(of) = self.of.take()
             && crate::elapsing::is_elapsing()
         {
             of.record(false);

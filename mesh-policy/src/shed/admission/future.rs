@@ -1,14 +1,18 @@
 //! The inner answer, judged, or the refusal.
 
-use super::body::AdmissionBody;
 use super::controller::Outcome;
+use crate::body::HoldingBody;
 use crate::shed::error::Shed;
 use crate::{BoxError, grpc};
 use http::Response;
+use http_body::Body;
 use pin_project_lite::pin_project;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+
+/// A body that is judged by its trailers, if its head could not be.
+pub type AdmissionBody<B> = HoldingBody<B, Outcome>;
 
 pin_project! {
     /// The response of an [`AdmissionControlService`](super::super::AdmissionControlService).
@@ -44,6 +48,7 @@ impl<F, B, E> Future for AdmissionControlFuture<F>
 where
     F: Future<Output = Result<Response<B>, E>>,
     E: Into<BoxError>,
+    B: Body,
 {
     type Output = Result<Response<AdmissionBody<B>>, BoxError>;
 
@@ -58,10 +63,11 @@ where
                         Ok(response.map(|body| AdmissionBody::new(body, unjudged)))
                     }
                     Err(error) => {
+                        let error = error.into();
                         if let Some(outcome) = outcome {
-                            outcome.record(false);
+                            outcome.fail(&*error);
                         }
-                        Err(error.into())
+                        Err(error)
                     }
                 })
             }

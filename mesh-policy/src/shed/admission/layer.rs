@@ -2,11 +2,12 @@
 
 use super::controller::{AdmissionControl, Outcome};
 use super::future::AdmissionControlFuture;
-use crate::BoxError;
 use crate::shed::AdmissionBody;
 use crate::shed::error::{Reason, Shed};
 use crate::shed::priority::{AllCritical, Prioritize};
-use http::{Response, StatusCode};
+use crate::{BoxError, grpc};
+use http::{Request, Response, StatusCode};
+use http_body::Body;
 use std::task::{Context, Poll};
 use tokio::time::Instant;
 use tower_layer::Layer;
@@ -50,11 +51,12 @@ pub struct AdmissionControlService<S, P = AllCritical> {
     layer: AdmissionControlLayer<P>,
 }
 
-impl<S, P, Req, B> Service<Req> for AdmissionControlService<S, P>
+impl<S, P, A, B> Service<Request<A>> for AdmissionControlService<S, P>
 where
-    S: Service<Req, Response = Response<B>>,
+    S: Service<Request<A>, Response = Response<B>>,
     S::Error: Into<BoxError>,
-    P: Prioritize<Req>,
+    P: Prioritize<Request<A>>,
+    B: Body,
 {
     type Response = Response<AdmissionBody<B>>;
     type Error = BoxError;
@@ -64,11 +66,14 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
-    fn call(&mut self, req: Req) -> Self::Future {
+    fn call(&mut self, req: Request<A>) -> Self::Future {
         let AdmissionControlLayer { control, prioritize } = &self.layer;
         let class = prioritize.prioritize(&req).criticality;
         match control.admits(class, Instant::now()) {
-            true => AdmissionControlFuture::sent(self.inner.call(req), Outcome::new(control.clone())),
+            true => {
+                let outcome = Outcome::new(control.clone(), grpc::is_grpc(req.headers()));
+                AdmissionControlFuture::sent(self.inner.call(req), outcome)
+            }
             false => AdmissionControlFuture::refused(Shed::new(
                 Reason::AdmissionControl,
                 class,

@@ -2,7 +2,7 @@ use crate::shed::*;
 use crate::testing::{Act, Script, secs};
 use crate::{BoxError, Failure, FailureKind, Random, Rejection, find};
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use serde_json::json;
 use tokio::time::{Instant, advance};
@@ -170,4 +170,78 @@ fn a_wrong_file_says_where() {
     ] {
         assert_eq!(error(spec), want);
     }
+}
+
+/// What admission control counts of one request that the layer below it judges: successes, failures.
+async fn judged<B, L>(below: L, request: Request<B>) -> (u64, u64)
+where
+    B: Send + 'static,
+    L: Layer<Script<B>>,
+    L::Service: Service<Request<B>, Response = Response<String>, Error = BoxError>,
+{
+    let (control, metrics) = control(Admission::default());
+    let _ = AdmissionControlLayer::new(control).layer(below.layer(Script::new([]))).oneshot(request).await;
+    (metrics.snapshot().rq_success, metrics.snapshot().rq_failure)
+}
+
+/// Fails with an error that it makes anew each time.
+fn failing<B>(error: fn() -> BoxError) -> impl Layer<Script<B>, Service = Script<B>> + Clone
+where
+    B: Send + 'static,
+{
+    tower::layer::layer_fn(move |_| Script::new([Act::Fail(error())]))
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_refused_for_the_callers_own_fault_is_no_failure_of_the_service() {
+    let request = || Request::new(());
+    #[cfg(feature = "ratelimit")]
+    {
+        use crate::ratelimit::{LocalRateLimitLayer, Rate};
+        let svc = LocalRateLimitLayer::new(Rate::per_second(1).burst(1)).layer(Script::new([]));
+        let (control, metrics) = control(Admission::default());
+        let svc = AdmissionControlLayer::new(control).layer(svc);
+        for _ in 0..100 {
+            let _ = svc.clone().oneshot(request()).await;
+        }
+        assert_eq!((metrics.snapshot().rq_success, metrics.snapshot().rq_failure), (100, 0));
+    }
+    #[cfg(feature = "authz")]
+    {
+        use crate::authz::{AuthzLayer, AuthzSpec};
+        let nothing: AuthzSpec = serde_json::from_value(json!({"policies": [{
+            "apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy",
+            "metadata": {"name": "nobody", "namespace": "shop"}, "spec": {}
+        }]}))
+        .unwrap();
+        let layer = AuthzLayer::try_from(nothing).unwrap();
+        assert_eq!(judged(layer.clone(), request()).await, (1, 0));
+        let mut call = request();
+        call.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
+        assert_eq!(judged(layer, call).await, (1, 0), "PERMISSION_DENIED");
+    }
+    // What is too much for the service is its failure, and so is what nobody knows.
+    let overflow =
+        || Shed::new(Reason::ConcurrencyLimit, Criticality::Critical, StatusCode::SERVICE_UNAVAILABLE).into();
+    assert_eq!(judged(failing(overflow), request()).await, (0, 1));
+    assert_eq!(judged(failing(|| "boom".into()), request()).await, (0, 1));
+}
+
+#[cfg(feature = "timeout")]
+#[tokio::test(start_paused = true)]
+async fn a_callers_own_deadline_says_nothing_of_the_service() {
+    use crate::timeout::DeadlineLayer;
+    let (control, metrics) = control(Admission::default());
+    let svc = AdmissionControlLayer::new(control).layer(DeadlineLayer::new().layer(Script::new([]).silent()));
+    let request = Request::builder().header("grpc-timeout", "1m").body(()).unwrap();
+    assert!(svc.oneshot(request).await.is_err());
+    assert_eq!((metrics.snapshot().rq_success, metrics.snapshot().rq_failure), (0, 0));
+}
+
+#[test]
+fn no_window_is_too_long() {
+    let endless = Admission { sampling_window: std::time::Duration::MAX, ..Admission::default() };
+    let control = AdmissionControl::new(endless);
+    control.record(true);
+    assert_eq!(control.rejection_probability(Criticality::Critical, Instant::now()), 0.0);
 }

@@ -1,10 +1,10 @@
 //! How many answers of the last seconds were successes, without a lock.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 /// A window of more seconds than this is kept in slots of more than one second.
-const SLOTS: usize = 32;
+const SLOTS: usize = if cfg!(loom) { 2 } else { 32 };
 
 /// A sliding window of counts. Each slot's words hold which slot of time they count in their upper half.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub(super) struct Counts {
 impl Window {
     /// Rounded to seconds, at least one.
     pub(super) fn new(length: Duration) -> Self {
-        let seconds = (length + Duration::from_millis(500)).as_secs().max(1);
+        let seconds = length.saturating_add(Duration::from_millis(500)).as_secs().max(1);
         let slot = seconds.div_ceil(SLOTS as u64);
         Self {
             slot: Duration::from_secs(slot),
@@ -67,7 +67,7 @@ impl Window {
             oldest = oldest.max(age);
         }
         let successes = self.successes.iter().filter_map(within).map(|(count, _)| count).sum();
-        let seconds = (oldest * self.slot.as_secs()).max(1);
+        let seconds = oldest.saturating_mul(self.slot.as_secs()).max(1);
         Counts { requests, successes, rps: requests / seconds }
     }
 }
@@ -85,6 +85,43 @@ fn count(word: &AtomicU64, number: u64) {
 }
 
 #[cfg(test)]
+#[cfg(loom)]
+mod loom {
+    use super::{Counts, Window};
+    use loom::thread;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    /// What a window of one second has counted when two threads have added at these seconds.
+    fn added(seconds: [u64; 2], successes: [bool; 2], then: u64) -> Counts {
+        let window = Arc::new(Window::new(Duration::from_secs(1)));
+        let other = Arc::clone(&window);
+        let adds = thread::spawn(move || other.add(Duration::from_secs(seconds[0]), successes[0]));
+        window.add(Duration::from_secs(seconds[1]), successes[1]);
+        adds.join().unwrap();
+        window.counts(Duration::from_secs(then))
+    }
+
+    #[test]
+    fn no_answer_of_a_second_is_lost() {
+        loom::model(|| {
+            let counts = added([0, 0], [true, false], 0);
+            assert_eq!((counts.requests, counts.successes), (2, 1));
+        });
+    }
+
+    #[test]
+    fn who_comes_late_from_an_earlier_second_takes_nothing_from_a_later_one() {
+        loom::model(|| {
+            // Both are kept in the same word.
+            let counts = added([0, 2], [true, true], 2);
+            assert_eq!((counts.requests, counts.successes), (1, 1));
+        });
+    }
+}
+
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -1,0 +1,125 @@
+//! Places, those who wait for one, and the windows, under every order of what threads do to them.
+
+use super::controller::{AdaptiveConcurrency, Gradient};
+use super::histogram::Histogram;
+use crate::shed::priority::{Criticality, Priority};
+use crate::shed::queue::Queue;
+use crate::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use loom::thread;
+use std::sync::{Arc, LazyLock};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Time that stands still.
+fn now() -> Instant {
+    static NOW: LazyLock<Instant> = LazyLock::new(Instant::now);
+    *NOW
+}
+
+/// One place, room for one to wait, and windows that do not end.
+fn one_place() -> AdaptiveConcurrency {
+    let hour = Duration::from_secs(3600);
+    let settings = Gradient {
+        fixed_min_rtt: Some(Duration::from_millis(1)),
+        concurrency_update_interval: hour,
+        min_concurrency: 1,
+        ..Gradient::default()
+    };
+    AdaptiveConcurrency::new(settings).queue(Queue::new(1, hour))
+}
+
+#[derive(Default)]
+struct Count(AtomicUsize);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, SeqCst);
+    }
+}
+
+#[test]
+fn a_place_that_comes_free_while_somebody_begins_to_wait_is_theirs() {
+    loom::model(|| {
+        let limit = one_place();
+        let permit = limit.try_acquire(Criticality::Critical, now()).unwrap();
+        let leaves = thread::spawn(move || drop(permit));
+        if let Some(second) = limit.try_acquire(Criticality::Critical, now()) {
+            leaves.join().unwrap();
+            drop(second);
+        } else {
+            let waiter = limit.wait(Priority::default(), now()).unwrap();
+            let count = Arc::new(Count::default());
+            let waker = Waker::from(Arc::clone(&count));
+            let polled = waiter.poll(&mut Context::from_waker(&waker));
+            leaves.join().unwrap();
+            assert!(polled == Poll::Ready(true) || count.0.load(SeqCst) == 1, "it would sleep for ever");
+            assert_eq!(waiter.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(true));
+            drop(limit.granted(now()));
+        }
+        assert_eq!((limit.snapshot().open, limit.snapshot().waiting), (0, 0));
+    });
+}
+
+#[test]
+fn a_place_that_is_given_to_somebody_who_leaves_is_not_lost() {
+    loom::model(|| {
+        let limit = one_place();
+        let permit = limit.try_acquire(Criticality::Critical, now()).unwrap();
+        let waiter = limit.wait(Priority::default(), now()).unwrap();
+        let leaves = thread::spawn(move || drop(permit));
+        limit.leave(&waiter);
+        leaves.join().unwrap();
+        assert_eq!((limit.snapshot().open, limit.snapshot().waiting), (0, 0));
+        assert!(limit.try_acquire(Criticality::Critical, now()).is_some());
+    });
+}
+
+#[test]
+fn no_more_are_open_than_may_be_though_some_wait() {
+    // Three threads that wait and are granted have more orders than can be tried; two switches find what there is.
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(2);
+    model.check(|| {
+        let limit = one_place();
+        let permit = limit.try_acquire(Criticality::Critical, now()).unwrap();
+        let waiter = limit.wait(Priority::default(), now()).unwrap();
+        let leaves = thread::spawn(move || drop(permit));
+        // Somebody new comes while the place is handed over.
+        let new = limit.try_acquire(Criticality::Critical, now());
+        leaves.join().unwrap();
+        let granted = waiter.poll(&mut Context::from_waker(Waker::noop())) == Poll::Ready(true);
+        assert!(granted != new.is_some(), "one of the two has the place");
+        drop(new);
+        assert_eq!(waiter.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(true));
+        assert_eq!(limit.snapshot().open, 1);
+    });
+}
+
+#[test]
+fn what_is_added_while_a_window_ends_is_in_one_window_and_only_one() {
+    loom::model(|| {
+        let histogram = Arc::new(Histogram::default());
+        let other = Arc::clone(&histogram);
+        let adds = thread::spawn(move || other.add(Duration::from_micros(2)));
+        let first = histogram.take(1.0);
+        adds.join().unwrap();
+        let second = histogram.take(1.0);
+        assert!(first.is_some() != second.is_some(), "{first:?} {second:?}");
+    });
+}
+
+#[test]
+fn measuring_ends_once_and_with_a_measure() {
+    loom::model(|| {
+        let settings = Gradient { request_count: 1, min_concurrency: 2, jitter: 0.0, ..Gradient::default() };
+        let limit = AdaptiveConcurrency::new(settings);
+        let (started, other) = (now(), limit.clone());
+        let answered = thread::spawn(move || other.sample(started, started + Duration::from_micros(1)));
+        limit.sample(started, started + Duration::from_micros(1));
+        answered.join().unwrap();
+        let counts = limit.snapshot();
+        assert!(!counts.min_rtt_calculation_active);
+        assert_eq!((counts.min_rtt, counts.concurrency_limit), (Duration::from_micros(1), 2));
+    });
+}
