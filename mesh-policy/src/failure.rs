@@ -4,7 +4,7 @@
 //! blame. Only the code that wrote (or did not write) the bytes knows, so it says so: either by wrapping
 //! its error in a [`Failure`], or by handing a [`Classify`] function to the layers.
 
-use crate::BoxError;
+use crate::{BoxError, Reject, rejection};
 use std::error::Error;
 use std::fmt;
 
@@ -91,46 +91,16 @@ impl Error for Failure {
 
 /// The [`Classify`] that layers use unless told otherwise.
 ///
-/// Knows [`Failure`] and this crate's own errors anywhere among the causes. Anything else is a
-/// [`FailureKind::Reset`]: what is not known to be unsent may have been executed.
+/// The outermost [`Failure`] or error of this crate among the causes says it ([`Reject::kind`]); what such an
+/// error was itself caused by happened to somebody else's request, such as that to an authorizer. Anything else
+/// is a [`FailureKind::Reset`]: what is not known to be unsent may have been executed.
 pub fn classify(error: &(dyn Error + 'static)) -> FailureKind {
-    // Before what the service failed of: that was not this request.
-    #[cfg(feature = "ratelimit")]
-    if crate::find::<crate::ratelimit::RateLimitServiceFailed>(error).is_some() {
-        return FailureKind::Final;
-    }
-    if let Some(failure) = crate::find::<Failure>(error) {
-        return failure.kind;
-    }
-    #[cfg(feature = "timeout")]
-    if let Some(elapsed) = crate::find::<crate::timeout::Elapsed>(error) {
-        return elapsed.kind();
-    }
-    #[cfg(feature = "breaker")]
-    if crate::find::<crate::breaker::Overflow>(error).is_some()
-        || crate::find::<crate::breaker::classic::CircuitOpen>(error).is_some()
-    {
-        return FailureKind::Overflow;
-    }
-    #[cfg(feature = "fault")]
-    if crate::find::<crate::fault::Aborted>(error).is_some() {
-        return FailureKind::Final;
-    }
-    #[cfg(feature = "authz")]
-    if crate::find::<crate::authz::Denied>(error).is_some() {
-        return FailureKind::Final;
-    }
-    #[cfg(feature = "ratelimit")]
-    if crate::find::<crate::ratelimit::RateLimited>(error).is_some() {
-        return FailureKind::Final;
-    }
-    #[cfg(feature = "limits")]
-    if crate::find::<crate::limits::TooLarge>(error).is_some() {
-        return FailureKind::Final;
-    }
-    #[cfg(feature = "shed")]
-    if crate::find::<crate::shed::Shed>(error).is_some() {
-        return FailureKind::Overflow;
-    }
-    FailureKind::Reset
+    let of = |cause: &(dyn Error + 'static)| {
+        let failure = cause.downcast_ref().map(Failure::kind);
+        failure.or_else(|| rejection::own(cause).map(Reject::kind))
+    };
+    rejection::causes(error).find_map(of).unwrap_or(FailureKind::Reset)
 }
+
+#[cfg(all(test, feature = "full"))]
+mod tests;

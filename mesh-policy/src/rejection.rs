@@ -3,6 +3,7 @@
 //! Layers return errors, because only the edge of a stack knows what a response is made of there. The edge
 //! asks [`Rejection::of`] once and needs to know no layer by name.
 
+use crate::FailureKind;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use mesh_core::response_flag::{ResponseFlag, ResponseFlags};
 use std::borrow::Cow;
@@ -33,6 +34,12 @@ pub trait Reject: Error {
     fn headers(&self) -> HeaderMap {
         HeaderMap::new()
     }
+
+    /// What retry, outlier detection and circuits make of it; by default that it is a verdict on the request,
+    /// which no other attempt would change and no endpoint is to blame for.
+    fn kind(&self) -> FailureKind {
+        FailureKind::Final
+    }
 }
 
 /// The first cause of type `E` in an error's chain, the error itself included.
@@ -50,12 +57,17 @@ pub(crate) fn causes<'a>(
 /// The flags that the errors of this crate carry, anywhere in an error's chain.
 ///
 /// More than [`Rejection::of`] where the error itself is foreign: a connection failure after an injected
-/// delay and exhausted retries has `DI` and `URX`.
+/// delay and exhausted retries has `DI` and `URX`. Only what happened to this request has a flag: what an
+/// authorizer or a rate-limit service failed of happened to another.
 pub fn flags_of(error: &(dyn Error + 'static)) -> ResponseFlags {
     let mut flags = ResponseFlags::default();
     for cause in causes(error) {
-        if let Some(flag) = own(cause).and_then(Reject::flag).or_else(|| annotation(cause)) {
+        let reply = own(cause);
+        if let Some(flag) = reply.and_then(Reject::flag).or_else(|| annotation(cause)) {
             flags.insert(flag);
+        }
+        if reply.is_some() {
+            break;
         }
     }
     flags
@@ -166,54 +178,36 @@ pub fn add_flag<B>(response: &mut Response<B>, flag: ResponseFlag) {
     }
 }
 
-/// An error of this crate that is a local reply.
-fn own<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a dyn Reject> {
-    #[cfg(feature = "timeout")]
-    if let Some(e) = error.downcast_ref::<crate::timeout::Elapsed>() {
-        return Some(e);
-    }
-    #[cfg(feature = "fault")]
-    if let Some(e) = error.downcast_ref::<crate::fault::Aborted>() {
-        return Some(e);
-    }
-    #[cfg(feature = "breaker")]
-    if let Some(e) = error.downcast_ref::<crate::breaker::Overflow>() {
-        return Some(e);
-    }
-    #[cfg(feature = "breaker")]
-    if let Some(e) = error.downcast_ref::<crate::breaker::classic::CircuitOpen>() {
-        return Some(e);
-    }
-    #[cfg(feature = "authz")]
-    if let Some(e) = error.downcast_ref::<crate::authz::Denied>() {
-        return Some(e);
-    }
-    #[cfg(feature = "authz")]
-    if let Some(e) = error.downcast_ref::<crate::authz::CustomDenied>() {
-        return Some(e);
-    }
-    #[cfg(feature = "jwt")]
-    if let Some(e) = error.downcast_ref::<crate::jwt::JwtError>() {
-        return Some(e);
-    }
-    #[cfg(feature = "ratelimit")]
-    if let Some(e) = error.downcast_ref::<crate::ratelimit::RateLimited>() {
-        return Some(e);
-    }
-    #[cfg(feature = "ratelimit")]
-    if let Some(e) = error.downcast_ref::<crate::ratelimit::RateLimitServiceFailed>() {
-        return Some(e);
-    }
-    #[cfg(feature = "limits")]
-    if let Some(e) = error.downcast_ref::<crate::limits::TooLarge>() {
-        return Some(e);
-    }
-    #[cfg(feature = "shed")]
-    if let Some(e) = error.downcast_ref::<crate::shed::Shed>() {
-        return Some(e);
-    }
-    let _ = error;
-    None
+/// The one list of this crate's errors that are local replies; a test holds it against the sources.
+macro_rules! own_errors {
+    ($($feature:literal: $($error:ident)::+;)*) => {
+        /// An error of this crate that is a local reply.
+        pub(crate) fn own<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a dyn Reject> {
+            $(#[cfg(feature = $feature)]
+            if let Some(own) = error.downcast_ref::<crate::$($error)::+>() {
+                return Some(own);
+            })*
+            let _ = error;
+            None
+        }
+
+        #[cfg(test)]
+        const OWN: &[&str] = &[$(stringify!($($error)::+)),*];
+    };
+}
+
+own_errors! {
+    "timeout": timeout::Elapsed;
+    "fault": fault::Aborted;
+    "breaker": breaker::Overflow;
+    "breaker": breaker::classic::CircuitOpen;
+    "authz": authz::Denied;
+    "authz": authz::CustomDenied;
+    "jwt": jwt::JwtError;
+    "ratelimit": ratelimit::RateLimited;
+    "ratelimit": ratelimit::RateLimitServiceFailed;
+    "limits": limits::TooLarge;
+    "shed": shed::Shed;
 }
 
 /// The flag of an error of this crate that only says what a foreign error went through.
@@ -233,7 +227,7 @@ fn annotation(error: &(dyn Error + 'static)) -> Option<ResponseFlag> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{BoxError, Failure, FailureKind};
+    use crate::{BoxError, Failure};
 
     #[test]
     fn an_error_of_nobodys_is_no_rejection() {
@@ -242,6 +236,33 @@ mod tests {
         assert!(flags_of(&*error).is_empty());
         assert_eq!(find::<Failure>(&*error).unwrap().kind(), FailureKind::Reset);
         assert!(find::<std::io::Error>(&*error).is_none());
+    }
+
+    /// The names of the types that a folder's sources make a [`Reject`].
+    fn rejects(folder: &std::path::Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                rejects(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let lines = text.lines().filter(|line| line.starts_with("impl"));
+                let named =
+                    lines.filter_map(|line| line.split_once("Reject for ")?.1.split([' ', '<']).next());
+                found.extend(named.map(str::to_owned));
+            }
+        }
+    }
+
+    #[test]
+    fn no_error_that_is_a_local_reply_is_missing_in_the_list() {
+        let mut found = Vec::new();
+        rejects(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+        found.sort_unstable();
+        let mut listed: Vec<&str> =
+            OWN.iter().filter_map(|path| path.rsplit("::").next()).map(str::trim).collect();
+        listed.sort_unstable();
+        assert_eq!(found, listed);
     }
 
     #[test]

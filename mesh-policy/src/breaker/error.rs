@@ -1,7 +1,7 @@
 //! A bound is reached.
 
 use super::permit::Resource;
-use crate::Reject;
+use crate::{FailureKind, Reject};
 use http::StatusCode;
 use mesh_core::response_flag::ResponseFlag;
 use std::borrow::Cow;
@@ -57,5 +57,9 @@ impl Reject for Overflow {
 
     fn overloaded(&self) -> bool {
         true
+    }
+
+    fn kind(&self) -> FailureKind {
+        FailureKind::Overflow
     }
 }

@@ -1,7 +1,7 @@
 //! A request was refused so that others can be answered.
 
 use super::priority::Criticality;
-use crate::Reject;
+use crate::{FailureKind, Reject};
 use http::StatusCode;
 use mesh_core::response_flag::ResponseFlag;
 use std::borrow::Cow;
@@ -83,5 +83,9 @@ impl Reject for Shed {
             Reason::AdmissionControl => "",
             _ => "reached concurrency limit",
         })
+    }
+
+    fn kind(&self) -> FailureKind {
+        FailureKind::Overflow
     }
 }

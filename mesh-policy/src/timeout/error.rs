@@ -63,11 +63,26 @@ impl Elapsed {
         self.budget
     }
 
-    /// What it means for another attempt: without a connection nothing was sent.
+    /// What it means for another attempt: without a connection nothing was sent, and once the caller's own
+    /// deadline is over, none is of use.
     pub fn kind(&self) -> FailureKind {
         match self.scope {
             Scope::Connect => FailureKind::ConnectFailure,
+            Scope::Deadline => FailureKind::Final,
             _ => FailureKind::Timeout,
+        }
+    }
+
+    /// Whether it is held against the endpoint: outlier detection, a circuit and admission control count it.
+    ///
+    /// Not where the caller's own deadline ended it or the caller was waited for, or any one caller could
+    /// have an endpoint taken out; nor where a stream had lasted long enough, whatever was going on.
+    pub fn blames_endpoint(&self) -> bool {
+        match self.scope {
+            Scope::Deadline | Scope::StreamDuration => false,
+            Scope::Request | Scope::Attempt | Scope::AttemptIdle | Scope::StreamIdle | Scope::Connect => {
+                !self.callers_fault
+            }
         }
     }
 }
@@ -138,5 +153,9 @@ impl Reject for Elapsed {
             Scope::Connect => grpc::UNAVAILABLE,
             _ => grpc::DEADLINE_EXCEEDED,
         }
+    }
+
+    fn kind(&self) -> FailureKind {
+        self.kind()
     }
 }

@@ -1,6 +1,6 @@
 //! The circuit is open.
 
-use crate::Reject;
+use crate::{FailureKind, Reject};
 use http::StatusCode;
 use mesh_core::response_flag::ResponseFlag;
 use std::borrow::Cow;
@@ -55,5 +55,9 @@ impl Reject for CircuitOpen {
 
     fn overloaded(&self) -> bool {
         true
+    }
+
+    fn kind(&self) -> FailureKind {
+        FailureKind::Overflow
     }
 }
