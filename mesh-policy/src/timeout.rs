@@ -20,8 +20,9 @@
 //! | a new connection | [`ConnectTimeoutLayer`] | `cluster.connect_timeout` |
 //!
 //! Budgets run from dispatch, or, as Envoy's, from the end of the request where a [`Begin`] says when that
-//! is. What runs out of time is dropped at once, and outlier detection further in learns why. A response that
-//! has begun ends with the error in its body, which servers turn into a reset of the stream.
+//! is. What runs out of time is dropped at once, a response's body too, and outlier detection further in learns
+//! why, unless it was the caller's own deadline or the caller was waited for ([`Elapsed::blames_endpoint`]). A
+//! response that has begun ends with the error in its body, which servers turn into a reset of the stream.
 //!
 //! On axum:
 //!
@@ -97,7 +98,7 @@ pub use begin::{AtDispatch, Begin, FromExtensions, Progress, ProgressBody, Progr
 pub use body::TimeoutBody;
 pub use deadline::{Deadline, DeadlineLayer, DeadlineService, PropagateDeadline, PropagateDeadlineLayer};
 pub use error::{Elapsed, Scope};
-pub use future::{AttemptFuture, TimeoutFuture};
+pub use future::{AttemptFuture, TimeoutFuture, ToEnd, ToHead};
 pub use headers::{encode_grpc_timeout, grpc_timeout, upstream_rq_timeout};
 pub use layer::{
     AttemptTimeout, AttemptTimeoutLayer, ConnectTimeout, ConnectTimeoutLayer, Timeout, TimeoutLayer,

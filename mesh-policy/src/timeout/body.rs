@@ -13,19 +13,20 @@ pin_project! {
     ///
     /// A body is read only as fast as its reader wants it, and the budget is checked whenever it reads. A
     /// reader that stops is for its owner to find, who knows the [`deadline`](Self::deadline).
+    /// What runs out of time is dropped at once, with whatever it holds.
     pub struct TimeoutBody<B> {
+        // Gone once its time ran out.
         #[pin]
-        inner: B,
+        inner: Option<B>,
         // Boxed when first needed: it keeps bodies small and `Unpin`, and most never wait.
         sleep: Option<Pin<Box<Sleep>>>,
         running: Option<Running>,
-        elapsed: bool,
     }
 }
 
 impl<B> TimeoutBody<B> {
     pub(super) fn new(inner: B, running: Option<Running>) -> Self {
-        Self { inner, sleep: None, running, elapsed: false }
+        Self { inner: Some(inner), sleep: None, running }
     }
 
     /// When the budget ends, as far as is known now. `None` without one.
@@ -39,12 +40,11 @@ impl<B> TimeoutBody<B> {
     ///
     /// `None` without a budget, or if that is not over.
     pub fn elapse(&mut self) -> Option<BoxError> {
-        let running = self.running.as_mut().filter(|_| !self.elapsed)?;
+        let running = self.running.as_mut().filter(|_| self.inner.is_some())?;
         if running.moved() {
             return None;
         }
-        self.elapsed = true;
-        Some(running.elapsed())
+        Some(running.elapse(|| self.inner = None))
     }
 }
 
@@ -60,11 +60,9 @@ where
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
-        let this = self.project();
-        if *this.elapsed {
-            return Poll::Ready(None);
-        }
-        let frame = this.inner.poll_frame(cx);
+        let mut this = self.project();
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else { return Poll::Ready(None) };
+        let frame = inner.poll_frame(cx);
         let Some(running) = this.running else { return frame.map_err(Into::into) };
         match &frame {
             Poll::Pending => {
@@ -76,16 +74,15 @@ where
             Poll::Ready(Some(Ok(_))) if Instant::now() >= running.deadline => {}
             Poll::Ready(_) => return frame.map_err(Into::into),
         }
-        *this.elapsed = true;
-        Poll::Ready(Some(Err(running.elapsed())))
+        Poll::Ready(Some(Err(running.elapse(|| this.inner.set(None)))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.elapsed || self.inner.is_end_stream()
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
 }
 

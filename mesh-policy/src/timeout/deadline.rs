@@ -15,7 +15,7 @@ use super::future::{AttemptFuture, Running, TimeoutFuture};
 use super::headers::{GRPC_TIMEOUT, encode_grpc_timeout, grpc_timeout};
 use super::metrics::TimeoutMetrics;
 use crate::{BoxError, grpc};
-use http::{Extensions, Request, Response};
+use http::{Extensions, HeaderMap, Request, Response};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -58,8 +58,12 @@ impl Deadline {
 
 /// Ends a request at its caller's deadline: Envoy's `max_stream_duration` of a route.
 ///
-/// `grpc-timeout` is honoured, no longer than [`grpc_timeout_header_max`](Self::grpc_timeout_header_max);
-/// requests without it have [`max_stream_duration`](Self::max_stream_duration), or no bound.
+/// `grpc-timeout` is honoured, whatever the request is, up to
+/// [`grpc_timeout_header_max`](Self::grpc_timeout_header_max), and where that is not set, up to
+/// [`max_stream_duration`](Self::max_stream_duration): no caller gets more than the operator gives. Requests
+/// without it have `max_stream_duration`, or no bound.
+///
+/// Whatever ends here, no endpoint is held to account: outlier detection further in hears nothing of it.
 ///
 /// ```
 /// use axum::{Router, body::Body, extract::Extension, http::Request, routing::get};
@@ -95,6 +99,7 @@ struct Settings {
     max_stream_duration: Option<Duration>,
     header_max: Option<Duration>,
     header_offset: Duration,
+    ignore_header: bool,
     metrics: TimeoutMetrics,
 }
 
@@ -104,14 +109,16 @@ impl DeadlineLayer {
         Self::default()
     }
 
-    /// The bound of requests without `grpc-timeout`; `None` or zero is none.
+    /// The bound of requests without `grpc-timeout`, and of those with it unless
+    /// [`grpc_timeout_header_max`](Self::grpc_timeout_header_max) is theirs; `None` or zero is none.
     #[must_use]
     pub fn max_stream_duration(mut self, bound: impl Into<Option<Duration>>) -> Self {
         self.0.max_stream_duration = bound.into().filter(|b| !b.is_zero());
         self
     }
 
-    /// The most that a caller's `grpc-timeout` may ask for; `None` or zero is as much as it likes.
+    /// The most that a caller's `grpc-timeout` may ask for, also beyond
+    /// [`max_stream_duration`](Self::max_stream_duration), as in Envoy; `None` or zero is no more than that.
     #[must_use]
     pub fn grpc_timeout_header_max(mut self, max: impl Into<Option<Duration>>) -> Self {
         self.0.header_max = max.into().filter(|m| !m.is_zero());
@@ -126,6 +133,13 @@ impl DeadlineLayer {
         self
     }
 
+    /// Does not look at `grpc-timeout`, as Envoy where no `grpc_timeout_header_max` is configured.
+    #[must_use]
+    pub fn ignore_grpc_timeout(mut self) -> Self {
+        self.0.ignore_header = true;
+        self
+    }
+
     /// Counts there.
     #[must_use]
     pub fn metrics(mut self, metrics: TimeoutMetrics) -> Self {
@@ -136,12 +150,14 @@ impl DeadlineLayer {
 
 impl Settings {
     /// The budget, and whose it is.
-    fn budget(&self, said: Option<Duration>) -> Option<(Scope, Duration)> {
-        let Some(said) = said else {
-            return self.max_stream_duration.map(|bound| (Scope::StreamDuration, bound));
-        };
+    fn budget(&self, headers: &HeaderMap) -> Option<(Scope, Duration)> {
+        let bound = self.max_stream_duration.map(|bound| (Scope::StreamDuration, bound));
+        let said = if self.ignore_header { None } else { grpc_timeout(headers) };
+        let Some(said) = said else { return bound };
         let capped = self.header_max.map_or(said, |max| said.min(max));
-        Some((Scope::Deadline, capped.saturating_sub(self.header_offset)))
+        let callers = capped.saturating_sub(self.header_offset);
+        let bound = bound.filter(|(_, bound)| self.header_max.is_none() && *bound < callers);
+        Some(bound.unwrap_or((Scope::Deadline, callers)))
     }
 }
 
@@ -174,7 +190,7 @@ where
     }
 
     fn call(&mut self, mut req: Request<B>) -> Self::Future {
-        let Some((scope, budget)) = self.settings.budget(grpc_timeout(req.headers())) else {
+        let Some((scope, budget)) = self.settings.budget(req.headers()) else {
             return TimeoutFuture::new(self.inner.call(req), None);
         };
         let running = Running::start(scope, Some(budget), &self.settings.metrics, None);

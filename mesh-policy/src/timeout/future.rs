@@ -8,6 +8,7 @@ use crate::{BoxError, elapsing};
 use http::Response;
 use pin_project_lite::pin_project;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -79,7 +80,8 @@ impl Running {
         self.scope.is_idle()
     }
 
-    pub(super) fn elapsed(&self) -> BoxError {
+    /// Ends what was bounded, which `end` drops, and says so to whom it concerns.
+    pub(super) fn elapse(&self, end: impl FnOnce()) -> BoxError {
         match self.scope {
             Scope::Request => self.metrics.upstream_rq_timeout(),
             Scope::Attempt => self.metrics.upstream_rq_per_try_timeout(),
@@ -89,36 +91,85 @@ impl Running {
             Scope::Deadline => self.metrics.downstream_rq_max_duration_reached(),
             Scope::Connect => self.metrics.upstream_cx_connect_timeout(),
         }
+        // Before the request's body is dropped, which ends the caller's turn.
         let callers_turn = self.progress.as_ref().is_some_and(|p| p.endpoint_since().is_none());
-        Elapsed::new(self.scope, self.budget).by_caller(callers_turn).into()
+        let error = Elapsed::new(self.scope, self.budget).by_caller(callers_turn);
+        match error.blames_endpoint() {
+            true => elapsing::elapse(end),
+            false => end(),
+        }
+        error.into()
     }
 }
 
+/// A budget bounds the whole response.
+#[derive(Debug)]
+pub enum ToEnd {}
+
+/// A budget bounds the response's head.
+#[derive(Debug)]
+pub enum ToHead {}
+
 pin_project! {
-    /// The response of a [`Timeout`](super::Timeout).
+    /// The response of a [`Timeout`](super::Timeout), or as an [`AttemptFuture`], of a layer that looks after
+    /// the response's head alone.
     #[must_use = "futures do nothing unless polled"]
-    pub struct TimeoutFuture<F> {
+    pub struct TimeoutFuture<F, U = ToEnd> {
         // Gone once its time ran out.
         #[pin]
         inner: Option<F>,
         #[pin]
         sleep: Option<Sleep>,
         running: Option<Running>,
+        until: PhantomData<fn() -> U>,
     }
 }
 
-impl<F> TimeoutFuture<F> {
+/// The response of an [`AttemptTimeout`](super::AttemptTimeout).
+pub type AttemptFuture<F> = TimeoutFuture<F, ToHead>;
+
+impl<F, U> TimeoutFuture<F, U> {
     pub(super) fn new(inner: F, running: Option<Running>) -> Self {
-        Self { inner: Some(inner), sleep: None, running }
+        Self { inner: Some(inner), sleep: None, running, until: PhantomData }
     }
 
     /// Of a budget that was used up before anything was sent.
     pub(super) fn late(running: Option<Running>) -> Self {
-        Self { inner: None, sleep: None, running }
+        Self { inner: None, sleep: None, running, until: PhantomData }
+    }
+
+    /// Races the answer, which `settle` hands on, against the budget.
+    #[inline]
+    fn poll_answer<R, A, E>(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        settle: impl FnOnce(R, &mut Option<Running>) -> A,
+    ) -> Poll<Result<A, BoxError>>
+    where
+        F: Future<Output = Result<R, E>>,
+        E: Into<BoxError>,
+    {
+        let mut this = self.project();
+        // The answer first: one that is there at once registers no timer.
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
+            let late = this.running.take();
+            return late.map_or(Poll::Pending, |late| Poll::Ready(Err(late.elapse(|| {}))));
+        };
+        match inner.poll(cx) {
+            Poll::Pending => {}
+            // Each arm returns what it has: a response is large, and each step on its way would copy it.
+            Poll::Ready(Ok(response)) => return Poll::Ready(Ok(settle(response, this.running))),
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
+        }
+        let Some(running) = this.running else { return Poll::Pending };
+        ready!(poll_deadline(this.sleep.as_mut(), running, cx));
+        let error = running.elapse(|| this.inner.set(None));
+        *this.running = None;
+        Poll::Ready(Err(error))
     }
 }
 
-impl<F, B, E> Future for TimeoutFuture<F>
+impl<F, B, E> Future for TimeoutFuture<F, ToEnd>
 where
     F: Future<Output = Result<Response<B>, E>>,
     E: Into<BoxError>,
@@ -126,56 +177,16 @@ where
     type Output = Result<Response<TimeoutBody<B>>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        // The answer first: one that is there at once registers no timer.
-        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
-            return this.running.take().map_or(Poll::Pending, |late| Poll::Ready(Err(late.elapsed())));
-        };
-        match inner.poll(cx) {
-            Poll::Pending => {}
-            // Each arm returns what it has: a response is large, and each step on its way would copy it.
-            Poll::Ready(Ok(response)) => {
-                if let Some(running) = this.running {
-                    running.settle();
-                }
-                return Poll::Ready(Ok(response.map(|body| TimeoutBody::new(body, this.running.take()))));
+        self.poll_answer(cx, |response, running| {
+            if let Some(running) = running {
+                running.settle();
             }
-            Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
-        }
-        let Some(running) = this.running else { return Poll::Pending };
-        ready!(poll_deadline(this.sleep.as_mut(), running, cx));
-        let error = running.elapsed();
-        *this.running = None;
-        elapsing::elapse(|| this.inner.set(None));
-        Poll::Ready(Err(error))
+            response.map(|body| TimeoutBody::new(body, running.take()))
+        })
     }
 }
 
-pin_project! {
-    /// The response of an [`AttemptTimeout`](super::AttemptTimeout).
-    #[must_use = "futures do nothing unless polled"]
-    pub struct AttemptFuture<F> {
-        // Gone once its time ran out.
-        #[pin]
-        inner: Option<F>,
-        #[pin]
-        sleep: Option<Sleep>,
-        running: Option<Running>,
-    }
-}
-
-impl<F> AttemptFuture<F> {
-    pub(super) fn new(inner: F, running: Option<Running>) -> Self {
-        Self { inner: Some(inner), sleep: None, running }
-    }
-
-    /// Of a budget that was used up before anything was sent.
-    pub(super) fn late(running: Option<Running>) -> Self {
-        Self { inner: None, sleep: None, running }
-    }
-}
-
-impl<F, R, E> Future for AttemptFuture<F>
+impl<F, R, E> Future for TimeoutFuture<F, ToHead>
 where
     F: Future<Output = Result<R, E>>,
     E: Into<BoxError>,
@@ -183,21 +194,7 @@ where
     type Output = Result<R, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
-            return this.running.take().map_or(Poll::Pending, |late| Poll::Ready(Err(late.elapsed())));
-        };
-        match inner.poll(cx) {
-            Poll::Pending => {}
-            Poll::Ready(Ok(response)) => return Poll::Ready(Ok(response)),
-            Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
-        }
-        let Some(running) = this.running else { return Poll::Pending };
-        ready!(poll_deadline(this.sleep.as_mut(), running, cx));
-        let error = running.elapsed();
-        *this.running = None;
-        elapsing::elapse(|| this.inner.set(None));
-        Poll::Ready(Err(error))
+        self.poll_answer(cx, |response, _| response)
     }
 }
 
@@ -229,14 +226,8 @@ pub(super) fn poll_running(
     }
 }
 
-impl<F: std::fmt::Debug> std::fmt::Debug for TimeoutFuture<F> {
+impl<F: std::fmt::Debug, U> std::fmt::Debug for TimeoutFuture<F, U> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TimeoutFuture").field("inner", &self.inner).finish_non_exhaustive()
-    }
-}
-
-impl<F: std::fmt::Debug> std::fmt::Debug for AttemptFuture<F> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AttemptFuture").field("inner", &self.inner).finish_non_exhaustive()
     }
 }

@@ -1,6 +1,6 @@
 //! Timeouts from a configuration file.
 
-use super::deadline::DeadlineLayer;
+use super::deadline::{DeadlineLayer, PropagateDeadlineLayer};
 use super::layer::{AttemptTimeoutLayer, ConnectTimeoutLayer, TimeoutLayer};
 use crate::SpecError;
 use mesh_core::api::value::Span;
@@ -44,16 +44,20 @@ pub struct TimeoutSpec {
     /// The whole stream, and the caller's `grpc-timeout`. Envoy's `max_stream_duration` of a route.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_stream_duration: Option<MaxStreamDurationSpec>,
+    /// The whole stream to the endpoint. Envoy's `max_stream_duration` of a cluster's
+    /// `common_http_protocol_options`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream_max_stream_duration: Option<Span>,
 }
 
 /// How long a stream may last.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct MaxStreamDurationSpec {
-    /// Of streams whose caller says nothing.
+    /// Of streams whose caller says nothing, and a bound for those that do without `grpcTimeoutHeaderMax`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_stream_duration: Option<Span>,
-    /// The most that a caller's `grpc-timeout` may ask for; zero is as much as it likes.
+    /// The most that a caller's `grpc-timeout` may ask for; left out or zero is `maxStreamDuration`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grpc_timeout_header_max: Option<Span>,
     /// How much earlier than the caller a stream ends.
@@ -74,6 +78,10 @@ pub struct Timeouts {
     pub attempt: AttemptTimeoutLayer,
     /// Inside retry.
     pub attempt_idle: TimeoutLayer,
+    /// Inside retry.
+    pub upstream_stream: TimeoutLayer,
+    /// Innermost: each attempt is told what is left of the caller's deadline and of its own budget.
+    pub propagate: PropagateDeadlineLayer,
     /// Around a connector.
     pub connect: ConnectTimeoutLayer,
 }
@@ -106,6 +114,11 @@ impl TryFrom<TimeoutSpec> for Timeouts {
                 .grpc_timeout_header_offset(offset.unwrap_or_default()),
             attempt: AttemptTimeoutLayer::new(per_try),
             attempt_idle: TimeoutLayer::per_try_idle(bound(spec.per_try_idle_timeout, "perTryIdleTimeout")?),
+            upstream_stream: TimeoutLayer::max_stream_duration(bound(
+                spec.upstream_max_stream_duration,
+                "upstreamMaxStreamDuration",
+            )?),
+            propagate: PropagateDeadlineLayer::new().per_try_timeout(per_try),
             connect: ConnectTimeoutLayer::new(bound(spec.connect_timeout, "connectTimeout")?),
         })
     }

@@ -1,4 +1,6 @@
 mod begin;
+#[cfg(feature = "full")]
+mod blame;
 mod streams;
 
 use super::*;

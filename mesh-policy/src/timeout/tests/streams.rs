@@ -134,6 +134,24 @@ async fn the_callers_deadline_is_kept_up_to_a_bound_and_a_little_before_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_caller_asks_for_more_than_a_stream_may_last() {
+    let layer = DeadlineLayer::new().max_stream_duration(secs(10));
+    for (timeout, after, expected) in [
+        (Some("99999999H"), secs(10), Scope::StreamDuration),
+        (Some("3S"), secs(3), Scope::Deadline),
+        (None, secs(10), Scope::StreamDuration),
+    ] {
+        let t0 = Instant::now();
+        let error = layer.layer(never()).oneshot(grpc(timeout)).await.err().unwrap();
+        assert_eq!((t0.elapsed(), scope(&error)), (after, expected), "{timeout:?}");
+    }
+    let t0 = Instant::now();
+    let deaf = layer.ignore_grpc_timeout().layer(never());
+    let error = deaf.oneshot(grpc(Some("3S"))).await.err().unwrap();
+    assert_eq!((t0.elapsed(), scope(&error)), (secs(10), Scope::StreamDuration));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_caller_that_leaves_no_time_is_answered_without_asking_anybody() {
     let script = Script::new([]);
     let layer = DeadlineLayer::new().grpc_timeout_header_offset(millis(10));
@@ -184,6 +202,23 @@ async fn the_earliest_deadline_of_all_hops_stands() {
     assert_eq!(left, [secs(1), secs(3)]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_spec_bounds_streams_to_endpoints_and_tells_them_what_is_left() {
+    let spec: TimeoutSpec = serde_json::from_str(
+        r#"{"upstreamMaxStreamDuration": "2s", "timeout": "9s", "perTryTimeout": "3s"}"#,
+    )
+    .unwrap();
+    let again: TimeoutSpec = serde_json::from_str(&serde_json::to_string(&spec).unwrap()).unwrap();
+    assert_eq!(again, spec);
+    let timeouts = Timeouts::try_from(spec).unwrap();
+    let t0 = Instant::now();
+    let error = timeouts.upstream_stream.layer(never()).oneshot(grpc(None)).await.err().unwrap();
+    assert_eq!((t0.elapsed(), scope(&error)), (secs(2), Scope::StreamDuration));
+    let script = Script::new([]);
+    timeouts.propagate.layer(script.clone()).oneshot(grpc(None)).await.unwrap();
+    assert_eq!(grpc_timeout(script.seen.lock()[0].headers()), Some(secs(3)));
+}
+
 #[test]
 fn a_spec_says_where_it_is_wrong() {
     let read = |json: &str| {
@@ -195,6 +230,10 @@ fn a_spec_says_where_it_is_wrong() {
     assert_eq!(read(r#"{"timeout": "0s", "perTryTimeout": "5s", "idleTimeout": "1h"}"#), Ok(()));
     let short = "must be 0s for no bound, or at least 1ms".to_owned();
     assert_eq!(read(r#"{"idleTimeout": "10us"}"#), Err(format!("idleTimeout: {short}")));
+    assert_eq!(
+        read(r#"{"upstreamMaxStreamDuration": "10us"}"#),
+        Err(format!("upstreamMaxStreamDuration: {short}"))
+    );
     assert_eq!(
         read(r#"{"maxStreamDuration": {"grpcTimeoutHeaderMax": "1ns"}}"#),
         Err(format!("maxStreamDuration.grpcTimeoutHeaderMax: {short}"))
