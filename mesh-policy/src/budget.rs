@@ -93,6 +93,11 @@ impl RetryBudget {
         Self(Arc::new(Shared::new(Some((share, floor)), u32::MAX, false)))
     }
 
+    /// A whole percentage of the requests in flight, and so many in any case; more than 100 is 100.
+    pub fn percent(percent: u32, floor: u32) -> Self {
+        Self::new(Fraction::millionths(percent.min(100) * 10_000), floor)
+    }
+
     /// So many, whatever else is in flight: Envoy's `max_retries`.
     pub fn fixed(max: u32) -> Self {
         Self(Arc::new(Shared::new(None, max, false)))
@@ -237,7 +242,7 @@ mod tests {
 
     #[test]
     fn the_share_grows_with_the_requests_in_flight_and_the_floor_holds_below() {
-        let budget = RetryBudget::new(Fraction::percent(20.0).unwrap(), 3);
+        let budget = RetryBudget::percent(20, 3);
         let mut active: Vec<_> = (0..15).map(|_| budget.enter()).collect();
         assert_eq!(budget.limit(), 3);
         active.extend((0..85).map(|_| budget.enter()));

@@ -12,7 +12,7 @@ thread_local! {
 }
 
 /// Runs `end`, which drops a future whose time ran out.
-#[cfg(feature = "timeout")]
+#[cfg(any(feature = "timeout", feature = "retry"))]
 pub(crate) fn elapse(end: impl FnOnce()) {
     struct Restore(bool);
     impl Drop for Restore {

@@ -8,7 +8,13 @@ pub mod body;
 pub mod budget;
 #[cfg(any(feature = "authz", feature = "headers", feature = "ratelimit"))]
 mod connection;
-#[cfg(any(feature = "timeout", feature = "outlier", feature = "breaker", feature = "shed"))]
+#[cfg(any(
+    feature = "timeout",
+    feature = "retry",
+    feature = "outlier",
+    feature = "breaker",
+    feature = "shed"
+))]
 mod elapsing;
 pub mod failure;
 #[cfg(any(

@@ -16,14 +16,17 @@
 //!
 //! The body is sent on while it arrives and kept for a second attempt up to a bound; a larger one is not
 //! held up, it just cannot be retried.
-
+//!
+//! A policy is made of plain values ([`RetryLayer::on`] and what follows it), of a file ([`RetrySpec`]), or of the
+//! mesh's own [`RetryPolicy`] ([`RetryLayer::new`]).
+//!
 //! On axum, in front of a handler that another attempt may reach in a better moment:
 //!
 //! ```
 //! # #[cfg(feature = "rescue")] mod on_axum {
 //! use axum::{Router, body::Body, http::{Request, StatusCode}, routing::get};
 //! use mesh_policy::rescue::RescueLayer;
-//! use mesh_policy::retry::{ReplayBody, RetryLayer, RetrySpec};
+//! use mesh_policy::retry::{ReplayBody, RetryCondition, RetryLayer};
 //! use std::sync::atomic::{AtomicU32, Ordering};
 //! use tower::{ServiceBuilder, ServiceExt};
 //!
@@ -35,11 +38,11 @@
 //!         _ => StatusCode::OK,
 //!     }
 //! }
-//! let spec = RetrySpec { retry_on: "503".to_owned(), ..RetrySpec::default() };
+//! let retry = RetryLayer::on([RetryCondition::ConnectFailure, RetryCondition::GatewayError]);
 //! let app = Router::new().route("/", get(handler)).layer(
 //!     ServiceBuilder::new()
 //!         .layer(RescueLayer::new())
-//!         .layer(RetryLayer::try_from(spec)?)
+//!         .layer(retry)
 //!         .map_request(|request: Request<ReplayBody<Body>>| request.map(Body::new)),
 //! );
 //! let response = app.oneshot(Request::get("/").body(Body::empty())?).await?;
@@ -89,9 +92,11 @@
 
 mod attempt;
 mod body;
+mod builder;
 mod error;
 mod future;
 mod hedge;
+mod kept;
 mod layer;
 mod metrics;
 mod rules;
@@ -111,6 +116,11 @@ pub use spec::{
 };
 
 pub use crate::budget::{ActiveRequest, RetryBudget, RetryPermit};
+pub use mesh_core::model::matcher::{HeaderKey, HeaderMatch, ValueMatch};
+pub use mesh_core::model::route::{
+    RateLimitedBackoff, ResetFormat, ResetHeader, RetryCondition, RetryOn, RetryPolicy,
+};
+pub use mesh_core::model::values::Fraction;
 
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@
 //! out of its place, too: nobody reads meanwhile, so what is known of it stays true.
 
 use super::error::{BrokenOff, Superseded};
+use super::kept::Kept;
 use crate::BoxError;
 use atomic_waker::AtomicWaker;
 use bytes::{Buf, Bytes};
@@ -73,8 +74,7 @@ pub(super) struct Source<B> {
 
 struct State<B> {
     inner: B,
-    kept: Vec<Bytes>,
-    kept_bytes: usize,
+    kept: Kept,
     trailers: Option<HeaderMap>,
     /// Nothing is kept any more since this attempt read more than may be: only it can read on.
     only: Option<u32>,
@@ -124,8 +124,7 @@ impl<B: Body> Replay<B> {
         let too_large = usize::try_from(hint.lower()).map_or(true, |lower| lower > limit);
         let state = State {
             inner,
-            kept: Vec::new(),
-            kept_bytes: 0,
+            kept: Kept::default(),
             trailers: None,
             only: too_large.then_some(1),
             ended: false,
@@ -282,7 +281,7 @@ impl Cursor {
         };
         let caught_up = self.at >= state.kept.len();
         if caught_up && !state.kept.is_empty() && !source.keep.load(Ordering::Acquire) {
-            state.kept = Vec::new();
+            state.kept.forget();
             self.at = 0;
             state.only = Some(attempt);
         }
@@ -307,7 +306,7 @@ impl Cursor {
         B: Body + Unpin,
         B::Error: Into<BoxError>,
     {
-        if let Some(kept) = state.kept.get_mut(self.at) {
+        if let Some(kept) = state.kept.frame(self.at, attempt) {
             let keep = source.keep.load(Ordering::Acquire);
             let data = if keep { kept.clone() } else { std::mem::take(kept) };
             if !keep {
@@ -361,16 +360,14 @@ impl Cursor {
             state.only = Some(attempt);
             return;
         }
-        state.kept_bytes = state.kept_bytes.saturating_add(data.len());
-        if state.kept_bytes > source.limit {
+        state.kept.add(data, attempt);
+        self.at = state.kept.len();
+        if state.kept.bytes() > source.limit {
             source.keep.store(false, Ordering::Release);
             source.too_large.store(true, Ordering::Release);
             state.only = Some(attempt);
-            state.kept = Vec::new();
+            state.kept.forget();
             self.at = 0;
-        } else {
-            state.kept.push(data.clone());
-            self.at = state.kept.len();
         }
     }
 

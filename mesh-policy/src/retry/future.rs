@@ -235,7 +235,10 @@ where
         self.permit = Some(permit);
         metrics.upstream_rq_retry();
         let (rules, random) = (&self.settings.rules, self.settings.random.draw());
-        let asked = answer.as_ref().ok().and_then(|answer| rules.asked_backoff(answer.headers(), random));
+        let asked = answer
+            .as_ref()
+            .ok()
+            .and_then(|answer| rules.asked_backoff(answer.headers(), (self.settings.clock)(), random));
         Some(Next::Wait(match asked {
             Some(wait) => {
                 metrics.upstream_rq_retry_backoff_ratelimited();
@@ -262,10 +265,7 @@ where
     pub(super) fn another(&self) -> Option<RetryPermit> {
         let sent = self.attempt.number();
         let may = self.may_race() && self.replay.sent_by(sent) && self.unrepeatable().is_none();
-        let permit = may.then(|| self.settings.budget.try_retry())??;
-        self.settings.metrics.upstream_rq_retry();
-        self.settings.metrics.hedged();
-        Some(permit)
+        may.then(|| self.settings.budget.try_retry())?
     }
 
     /// Whether there may ever be one more attempt beside those under way.

@@ -2,13 +2,14 @@
 //!
 //! A slow endpoint holds up what another would answer at once. Envoy's `hedge_policy`: an attempt that stays
 //! unanswered is not given up, another one runs beside it. The first good answer is passed on and the others
-//! are cancelled; a bad one is thrown away as long as another may still answer.
+//! are cancelled; a bad one is thrown away as long as another may still answer. An attempt that stayed unanswered
+//! for so long that another was due is held against its endpoint when it is cancelled, as one that timed out.
 
 use super::body::ReplayBody;
 use super::future::Plan;
 use super::rules::Verdict;
-use crate::BoxError;
 use crate::budget::RetryPermit;
+use crate::{BoxError, elapsing};
 use http::{Request, Response};
 use http_body::Body;
 use std::future::Future;
@@ -23,6 +24,77 @@ use tower_service::Service;
 /// Each is one of the policy's retries and takes its place in the budget. A request whose method is not
 /// idempotent runs once at a time ([`Repeat::AnyMethod`](super::Repeat::AnyMethod) says otherwise), and so does
 /// one whose body is not sent to its end, or is larger than what is kept.
+///
+/// On axum, a proxy in front of a service that is slow now and then:
+///
+/// ```
+/// use axum::{Router, body::Body, http::{Request, StatusCode}, routing::get};
+/// use mesh_policy::rescue::RescueLayer;
+/// use mesh_policy::retry::{Hedge, ReplayBody, RetryCondition, RetryLayer};
+/// use std::sync::atomic::{AtomicU32, Ordering};
+/// use std::time::Duration;
+/// use tower::{ServiceBuilder, ServiceExt};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), mesh_policy::BoxError> {
+/// static ASKED: AtomicU32 = AtomicU32::new(0);
+/// async fn handler() -> StatusCode {
+///     match ASKED.fetch_add(1, Ordering::Relaxed) {
+///         0 => std::future::pending().await,
+///         _ => StatusCode::OK,
+///     }
+/// }
+/// let retry = RetryLayer::on([RetryCondition::GatewayError])
+///     .hedge(Hedge::on_per_try_timeout(Duration::from_millis(10)));
+/// let app = Router::new().route("/", get(handler)).layer(
+///     ServiceBuilder::new()
+///         .layer(RescueLayer::new())
+///         .layer(retry)
+///         .map_request(|request: Request<ReplayBody<Body>>| request.map(Body::new)),
+/// );
+/// let response = app.oneshot(Request::get("/").body(Body::empty())?).await?;
+/// assert_eq!((response.status(), ASKED.load(Ordering::Relaxed)), (StatusCode::OK, 2));
+/// # Ok(()) }
+/// ```
+///
+/// On tonic, in a client. Calls are POSTs, so that they may run twice at a time must be said:
+///
+/// ```
+/// use mesh_policy::retry::{Hedge, Repeat, ReplayBody, RetryCondition, RetryLayer};
+/// use std::sync::atomic::{AtomicU32, Ordering};
+/// use std::time::Duration;
+/// use tonic::body::Body;
+/// use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+/// use tower::{ServiceBuilder, ServiceExt};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), mesh_policy::BoxError> {
+/// static ASKED: AtomicU32 = AtomicU32::new(0);
+/// let (_reporter, health) = tonic_health::server::health_reporter();
+/// // Stands for a channel whose first endpoint hangs once it has the call.
+/// let server = tower::service_fn(move |call: http::Request<Body>| {
+///     let health = health.clone();
+///     async move {
+///         if ASKED.fetch_add(1, Ordering::Relaxed) == 0 {
+///             http_body_util::BodyExt::collect(call.into_body()).await.ok();
+///             return std::future::pending().await;
+///         }
+///         health.oneshot(call).await
+///     }
+/// });
+/// let retry = RetryLayer::on([RetryCondition::Unavailable])
+///     .repeat(Repeat::AnyMethod)
+///     .hedge(Hedge::on_per_try_timeout(Duration::from_millis(10)));
+/// let mut client = HealthClient::new(
+///     ServiceBuilder::new()
+///         .layer(retry)
+///         .map_request(|call: http::Request<ReplayBody<Body>>| call.map(Body::new))
+///         .service(server),
+/// );
+/// client.check(HealthCheckRequest::default()).await?;
+/// assert_eq!(ASKED.load(Ordering::Relaxed), 2);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Hedge {
     after: Option<Duration>,
@@ -50,11 +122,31 @@ pub(super) struct Race<F> {
     timer: Option<Pin<Box<Sleep>>>,
     /// How many more are to be sent now.
     due: u32,
+    /// Of the next of them, which waits for the service to become ready.
+    next: Option<RetryPermit>,
 }
 
 struct Runner<F> {
     attempt: Pin<Box<F>>,
     permit: Option<RetryPermit>,
+    /// From when on it is slow: another attempt is due then.
+    slow: Option<Instant>,
+}
+
+impl<F> Runner<F> {
+    fn new(attempt: F, permit: Option<RetryPermit>, after: Option<Duration>) -> Self {
+        let slow = after.and_then(|after| Instant::now().checked_add(after));
+        Self { attempt: Box::pin(attempt), permit, slow }
+    }
+
+    /// Gives the attempt up, since another was answered.
+    fn cancel(self, now: Instant) {
+        match self.slow {
+            // Envoy records a time-out, too: to hedge around an endpoint must not hide that it is slow.
+            Some(slow) if slow <= now => elapsing::elapse(|| drop(self)),
+            _ => drop(self),
+        }
+    }
 }
 
 impl<F> Race<F> {
@@ -65,8 +157,8 @@ impl<F> Race<F> {
 
     /// Of an attempt after all others have failed.
     pub(super) fn again(hedge: Hedge, attempt: F, permit: Option<RetryPermit>) -> Self {
-        let runners = vec![Runner { attempt: Box::pin(attempt), permit }];
-        Self { runners, after: hedge.after, timer: None, due: 0 }
+        let runners = vec![Runner::new(attempt, permit, hedge.after)];
+        Self { runners, after: hedge.after, timer: None, due: 0, next: None }
     }
 
     /// The first good answer, or the last bad one.
@@ -115,8 +207,11 @@ impl<F> Race<F> {
             if self.runners.is_empty() || plan.verdict(&answer) == Verdict::Answer {
                 plan.permit = ended.permit;
                 // The others are given up with the answer, not when this is dropped.
-                self.runners.clear();
-                self.timer = None;
+                if !self.runners.is_empty() {
+                    let now = Instant::now();
+                    self.runners.drain(..).for_each(|slower| slower.cancel(now));
+                }
+                (self.timer, self.next, self.due) = (None, None, 0);
                 return Poll::Ready(answer);
             }
             // Thrown away: another one may do better.
@@ -154,19 +249,24 @@ impl<F> Race<F> {
     {
         let before = self.runners.len();
         while self.due > 0 {
+            // Its place first: a service that is ready for nothing would hold back others' requests.
+            let Some(permit) = self.next.take().or_else(|| plan.another()) else {
+                self.due = 0;
+                break;
+            };
             match plan.service.poll_ready(cx) {
                 // It stays due.
-                Poll::Pending => break,
+                Poll::Pending => {
+                    self.next = Some(permit);
+                    break;
+                }
                 // Those under way decide.
                 Poll::Ready(Err(_)) => self.due = 0,
                 Poll::Ready(Ok(())) => {
-                    let Some(permit) = plan.another() else {
-                        self.due = 0;
-                        break;
-                    };
                     self.due -= 1;
-                    let attempt = Box::pin(plan.send());
-                    self.runners.push(Runner { attempt, permit: Some(permit) });
+                    plan.settings.metrics.upstream_rq_retry();
+                    plan.settings.metrics.hedged();
+                    self.runners.push(Runner::new(plan.send(), Some(permit), self.after));
                 }
             }
         }

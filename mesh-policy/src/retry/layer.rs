@@ -16,6 +16,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::SystemTime;
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -25,15 +26,16 @@ pub(super) const ATTEMPT_COUNT: HeaderName = HeaderName::from_static("x-envoy-at
 /// Sends failed requests again, by a policy and within a budget.
 ///
 /// ```
-/// use mesh_core::model::route::{RetryCondition, RetryOn, RetryPolicy};
-/// use mesh_policy::retry::RetryLayer;
+/// use mesh_policy::retry::{RetryCondition, RetryLayer};
+/// use std::time::Duration;
 ///
-/// let on: RetryOn = [RetryCondition::ConnectFailure, RetryCondition::GatewayError].into_iter().collect();
-/// let layer = RetryLayer::new(RetryPolicy { on, retries: 2, ..RetryPolicy::default() });
+/// let layer = RetryLayer::on([RetryCondition::ConnectFailure, RetryCondition::GatewayError])
+///     .retries(2)
+///     .backoff(Duration::from_millis(25), Duration::from_millis(250));
 /// # let _ = layer;
 /// ```
 #[derive(Clone)]
-pub struct RetryLayer(Settings);
+pub struct RetryLayer(pub(super) Settings);
 
 /// What the requests of one service share.
 #[derive(Clone)]
@@ -43,6 +45,7 @@ pub(super) struct Settings {
     pub(super) metrics: RetryMetrics,
     pub(super) random: Random,
     pub(super) classify: Classify,
+    pub(super) clock: fn() -> SystemTime,
     pub(super) buffer_limit: usize,
     pub(super) count_attempts: bool,
     pub(super) hedge: Option<Hedge>,
@@ -73,7 +76,7 @@ impl Drop for InFlight {
 }
 
 impl RetryLayer {
-    /// By a policy; `None` never retries and costs nothing.
+    /// By a policy; `None` never retries and costs nothing. [`RetryLayer::on`] needs no policy.
     ///
     /// With a budget of its own, 20% of its requests in flight but at least 3 retries; bodies are kept up to
     /// 64 KiB. The policy's `per_try_timeout` is for an
@@ -85,6 +88,7 @@ impl RetryLayer {
             metrics: RetryMetrics::default(),
             random: Random::default(),
             classify,
+            clock: SystemTime::now,
             buffer_limit: 64 << 10,
             count_attempts: false,
             hedge: None,
@@ -116,6 +120,13 @@ impl RetryLayer {
     #[must_use]
     pub fn classify(mut self, classify: Classify) -> Self {
         self.0.classify = classify;
+        self
+    }
+
+    /// Asks there what time it is, for answers that say at which moment to come back.
+    #[must_use]
+    pub fn clock(mut self, clock: fn() -> SystemTime) -> Self {
+        self.0.clock = clock;
         self
     }
 

@@ -128,9 +128,14 @@ impl Rules {
     }
 
     /// The wait that an answer asks for, and up to half of it more: all who were turned away know that moment.
-    pub(super) fn asked_backoff(&self, headers: &HeaderMap, random: u64) -> Option<Duration> {
+    pub(super) fn asked_backoff(
+        &self,
+        headers: &HeaderMap,
+        now: SystemTime,
+        random: u64,
+    ) -> Option<Duration> {
         let policy = self.policy.rate_limited_backoff.as_ref()?;
-        let unix_now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let unix_now = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let interval = policy.interval(headers, unix_now).filter(|interval| !interval.is_zero())?;
         Some(interval.saturating_add(below(interval / 2, random)))
     }

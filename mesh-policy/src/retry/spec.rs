@@ -1,12 +1,12 @@
 //! Retries from a configuration file.
 
+use super::builder::present;
 use super::hedge::Hedge;
 use super::layer::RetryLayer;
 use super::rules::Repeat;
 use crate::{RetryBudget, SpecError};
 use http::{HeaderName, StatusCode};
 use mesh_core::api::value::Span;
-use mesh_core::model::matcher::{HeaderKey, HeaderMatch, ValueMatch};
 use mesh_core::model::route::{
     RateLimitedBackoff, ResetFormat, ResetHeader, RetryCondition, RetryOn, RetryPolicy,
 };
@@ -193,10 +193,11 @@ fn policy(spec: RetrySpec) -> Result<RetryPolicy, SpecError> {
         return Err(SpecError::new("maxBackoff", format!("must be at least backoff, {}", Span(base))));
     }
     let (mut on, codes) = conditions(&spec.retry_on)?;
-    let headers = spec.retriable_headers.iter().enumerate().map(|(i, text)| {
-        let name = HeaderKey::Name(name(text, &format!("retriableHeaders[{i}]"))?);
-        Ok(HeaderMatch { name, value: ValueMatch::Present(true), invert: false, absent_is_empty: false })
-    });
+    let headers = spec
+        .retriable_headers
+        .iter()
+        .enumerate()
+        .map(|(i, text)| name(text, &format!("retriableHeaders[{i}]")).map(present));
     let retriable_headers = headers.collect::<Result<Vec<_>, SpecError>>()?;
     // To name a header means to retry on it, as with a status code.
     if !retriable_headers.is_empty() {

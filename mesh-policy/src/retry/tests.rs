@@ -437,5 +437,6 @@ fn the_future_is_no_larger_than_what_it_wraps_and_three_words() {
 }
 
 mod answers;
+mod frames;
 mod hedge;
 mod threads;

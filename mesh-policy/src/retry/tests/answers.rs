@@ -3,7 +3,7 @@
 use super::*;
 use mesh_core::model::matcher::{HeaderKey, HeaderMatch, ValueMatch};
 use mesh_core::model::route::{RateLimitedBackoff, ResetFormat, ResetHeader};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 fn present(name: &str) -> HeaderMatch {
     let name = HeaderKey::Name(name.parse().unwrap());
@@ -88,9 +88,10 @@ async fn a_moment_that_the_answer_names_is_waited_for() {
     };
     let script = Script::new([]);
     let asks = script.clone();
-    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 100;
+    let now = || UNIX_EPOCH + secs(1_800_000_000);
+    let unix = 1_800_000_100_u64;
     let first = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
-    let svc = RetryLayer::new(limited).layer(tower::service_fn(move |request| {
+    let svc = RetryLayer::new(limited).clock(now).layer(tower::service_fn(move |request| {
         let turned_away = first.swap(false, std::sync::atomic::Ordering::Relaxed);
         let answer = asks.clone().oneshot(request);
         async move {
@@ -105,5 +106,5 @@ async fn a_moment_that_the_answer_names_is_waited_for() {
     let t0 = Instant::now();
     svc.oneshot(request(Method::POST, "x")).await.unwrap();
     assert_eq!(script.sent(), 2, "a rate limited request was not executed");
-    assert!(t0.elapsed() >= secs(98) && t0.elapsed() <= secs(151), "{:?}", t0.elapsed());
+    assert!(t0.elapsed() >= secs(100) && t0.elapsed() <= secs(150) + millis(1), "{:?}", t0.elapsed());
 }

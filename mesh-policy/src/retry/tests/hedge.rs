@@ -148,3 +148,71 @@ proptest! {
         })?;
     }
 }
+
+#[cfg(feature = "outlier")]
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_is_hedged_around_is_known_to_be_slow() {
+    use crate::outlier::{Detector, OutlierLayer};
+    use mesh_core::model::cluster::OutlierDetection;
+    let config = OutlierDetection { consecutive_5xx: 1, ..OutlierDetection::default() };
+    let detector = Detector::new(config, std::time::Instant::now());
+    let (slow, fast) = (detector.host("slow"), detector.host("fast"));
+    let script = Script::new([Act::Silence, after(700, 202)]);
+    let hosts = [OutlierLayer::new(slow.clone()), OutlierLayer::new(fast.clone())]
+        .map(|host| host.layer(script.clone()));
+    let turn = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let svc = layer(&[RetryCondition::FiveXx], 3).hedge(Hedge::on_per_try_timeout(secs(1))).layer(
+        tower::service_fn(move |request: Request<ReplayBody<Full<Bytes>>>| {
+            hosts[turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed)].clone().oneshot(request)
+        }),
+    );
+    assert_eq!(svc.oneshot(request(Method::PUT, "")).await.unwrap().status(), 202);
+    assert!(slow.is_ejected() && !fast.is_ejected());
+}
+
+#[cfg(feature = "outlier")]
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_is_not_late_is_cancelled_without_blame() {
+    use crate::outlier::{Detector, OutlierLayer};
+    use mesh_core::model::cluster::OutlierDetection;
+    let config = OutlierDetection { consecutive_5xx: 1, ..OutlierDetection::default() };
+    let host = Detector::new(config, std::time::Instant::now()).host("late");
+    let script = Script::new([after(1500, 201), after(5000, 202)]);
+    let svc =
+        hedged(&[RetryCondition::FiveXx], 3).layer(OutlierLayer::new(host.clone()).layer(script.clone()));
+    assert_eq!(svc.oneshot(get()).await.unwrap().status(), 201);
+    assert_eq!((script.sent(), host.is_ejected()), (2, false));
+}
+
+/// Ready for one request at a time; clones share the places.
+#[derive(Clone)]
+struct Places<S> {
+    inner: S,
+    asked: std::sync::Arc<std::sync::atomic::AtomicUsize>,
+}
+
+impl<S: Service<Request<ReplayBody<Full<Bytes>>>>> Service<Request<ReplayBody<Full<Bytes>>>> for Places<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut std::task::Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<ReplayBody<Full<Bytes>>>) -> S::Future {
+        self.inner.call(request)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_made_ready_for_an_attempt_that_may_not_be_sent() {
+    let asked = std::sync::Arc::<std::sync::atomic::AtomicUsize>::default();
+    let script = Script::new([after(2500, 200)]);
+    let svc = hedged(&[RetryCondition::FiveXx], 5)
+        .budget(RetryBudget::fixed(0))
+        .layer(Places { inner: script.clone(), asked: asked.clone() });
+    assert_eq!(svc.oneshot(get()).await.unwrap().status(), 200);
+    assert_eq!((script.sent(), asked.load(std::sync::atomic::Ordering::Relaxed)), (1, 1));
+}
