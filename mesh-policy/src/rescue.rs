@@ -9,6 +9,14 @@
 //! two. It asks [`local_reply`] what an error says, and answers in the caller's terms: text for HTTP, a
 //! `grpc-status` for gRPC, with Envoy's status, words and (in the response's extensions) flags.
 //!
+//! What adds to every answer, local replies among them, stands further out: [`cors`](crate::cors), without whose
+//! headers a page learns no more of a 403 or a 504 than that something went wrong, and
+//! [`headers`](crate::headers). Both leave errors as they are, so they need no second rescue.
+//!
+//! ```text
+//! caller → cors → headers → [rescue] → authz → timeout → …
+//! ```
+//!
 //! On axum:
 //!
 //! ```
@@ -64,15 +72,50 @@
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(limited::run())?;
 //! # Ok(()) }
 //! ```
+//!
+//! For pages of other origins:
+//!
+//! ```
+//! # #[cfg(all(feature = "cors", feature = "timeout"))] mod pages {
+//! use axum::{Router, body::Body, http::Request, routing::get};
+//! use mesh_policy::cors::{CorsLayer, CorsSpec};
+//! use mesh_policy::rescue::{RescueLayer, RescueMetrics};
+//! use mesh_policy::timeout::TimeoutLayer;
+//! use std::time::Duration;
+//! use tower::{ServiceBuilder, ServiceExt};
+//!
+//! # pub async fn run() -> Result<(), mesh_policy::BoxError> {
+//! let spec: CorsSpec = serde_json::from_str(r#"{"allowOrigins": [{"exact": "https://shop.example"}]}"#)?;
+//! let metrics = RescueMetrics::default();
+//! let app = Router::new().route("/", get(std::future::pending::<()>)).layer(
+//!     ServiceBuilder::new()
+//!         .layer(CorsLayer::try_from(spec)?)
+//!         .layer(RescueLayer::new().metrics(metrics.clone()))
+//!         .layer(TimeoutLayer::new(Duration::from_millis(10))),
+//! );
+//! let request = Request::get("/").header("origin", "https://shop.example").body(Body::empty())?;
+//! let response = app.oneshot(request).await?;
+//! assert_eq!(response.status(), 504);
+//! assert_eq!(response.headers()["access-control-allow-origin"], "https://shop.example");
+//! let flags: Vec<_> = metrics.snapshot().flags().map(|(flag, count)| (flag.as_str(), count)).collect();
+//! assert_eq!(flags, [("UT", 1)]);
+//! # Ok(()) }}
+//! # fn main() -> Result<(), mesh_policy::BoxError> {
+//! # #[cfg(all(feature = "cors", feature = "timeout"))]
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(pages::run())?;
+//! # Ok(()) }
+//! ```
 
 mod body;
 mod future;
 mod layer;
+mod metrics;
 mod reply;
 
 pub use body::RescueBody;
 pub use future::RescueFuture;
 pub use layer::{Rescue, RescueLayer};
+pub use metrics::{RescueCounts, RescueMetrics};
 pub use reply::{ForeignReply, local_reply};
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! An answer, whatever happens.
 
 use super::body::RescueBody;
-use super::reply::ForeignReply;
-use crate::{BoxError, Rejection};
+use super::layer::Replies;
+use crate::BoxError;
 use http::Response;
 use pin_project_lite::pin_project;
 use std::convert::Infallible;
@@ -18,7 +18,7 @@ pin_project! {
         #[pin]
         outcome: Outcome<F>,
         grpc: bool,
-        foreign: ForeignReply,
+        replies: Replies,
     }
 }
 
@@ -32,12 +32,12 @@ pin_project! {
 }
 
 impl<F> RescueFuture<F> {
-    pub(super) fn call(inner: F, grpc: bool, foreign: ForeignReply) -> Self {
-        Self { outcome: Outcome::Call { inner }, grpc, foreign }
+    pub(super) fn call(inner: F, grpc: bool, replies: Replies) -> Self {
+        Self { outcome: Outcome::Call { inner }, grpc, replies }
     }
 
-    pub(super) fn failed(error: BoxError, grpc: bool, foreign: ForeignReply) -> Self {
-        Self { outcome: Outcome::Failed { error: Some(error) }, grpc, foreign }
+    pub(super) fn failed(error: BoxError, grpc: bool, replies: Replies) -> Self {
+        Self { outcome: Outcome::Failed { error: Some(error) }, grpc, replies }
     }
 }
 
@@ -60,8 +60,7 @@ where
                 None => return Poll::Pending,
             },
         };
-        let reply = Rejection::of(&*error).unwrap_or_else(|| (this.foreign)(&*error));
-        Poll::Ready(Ok(reply.into_response(*this.grpc)))
+        Poll::Ready(Ok(this.replies.to(&*error).into_response(*this.grpc)))
     }
 }
 

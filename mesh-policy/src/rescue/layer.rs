@@ -2,10 +2,12 @@
 
 use super::body::RescueBody;
 use super::future::RescueFuture;
+use super::metrics::RescueMetrics;
 use super::reply::{ForeignReply, local_reply};
-use crate::{BoxError, grpc};
+use crate::{BoxError, Rejection, grpc};
 use http::{Request, Response};
 use std::convert::Infallible;
+use std::error::Error;
 use std::fmt;
 use std::task::{Context, Poll};
 use tower_layer::Layer;
@@ -31,21 +33,46 @@ use tower_service::Service;
 /// # })?;
 /// # Ok::<(), BoxError>(())
 /// ```
-#[derive(Clone, Copy)]
-pub struct RescueLayer {
+#[derive(Clone)]
+pub struct RescueLayer(Replies);
+
+/// How errors are answered.
+#[derive(Clone)]
+pub(super) struct Replies {
     foreign: ForeignReply,
+    /// `None` costs requests nothing.
+    metrics: Option<RescueMetrics>,
 }
 
 impl RescueLayer {
     /// With [`local_reply`] for everything.
     pub fn new() -> Self {
-        Self { foreign: local_reply }
+        Self(Replies { foreign: local_reply, metrics: None })
     }
 
     /// Says what an error is that none of this crate's layers made. Theirs are answered as in Envoy.
     #[must_use]
-    pub fn foreign(self, foreign: ForeignReply) -> Self {
-        Self { foreign }
+    pub fn foreign(mut self, foreign: ForeignReply) -> Self {
+        self.0.foreign = foreign;
+        self
+    }
+
+    /// Counts there.
+    #[must_use]
+    pub fn metrics(mut self, metrics: RescueMetrics) -> Self {
+        self.0.metrics = Some(metrics);
+        self
+    }
+}
+
+impl Replies {
+    /// The local reply of an error.
+    pub(super) fn to(&self, error: &(dyn Error + 'static)) -> Rejection {
+        let reply = Rejection::of(error).unwrap_or_else(|| (self.foreign)(error));
+        if let Some(metrics) = &self.metrics {
+            metrics.replied(&reply, error);
+        }
+        reply
     }
 }
 
@@ -65,7 +92,7 @@ impl<S> Layer<S> for RescueLayer {
     type Service = Rescue<S>;
 
     fn layer(&self, inner: S) -> Rescue<S> {
-        Rescue { inner, foreign: self.foreign, failed: None }
+        Rescue { inner, replies: self.0.clone(), failed: None }
     }
 }
 
@@ -74,7 +101,7 @@ impl<S> Layer<S> for RescueLayer {
 /// One that cannot be made ready is ready to say so: the next call is answered with its error.
 pub struct Rescue<S> {
     inner: S,
-    foreign: ForeignReply,
+    replies: Replies,
     /// Why the service below could not be made ready.
     failed: Option<BoxError>,
 }
@@ -102,8 +129,8 @@ where
     fn call(&mut self, req: Request<B>) -> Self::Future {
         let grpc = grpc::is_grpc(req.headers());
         match self.failed.take() {
-            None => RescueFuture::call(self.inner.call(req), grpc, self.foreign),
-            Some(error) => RescueFuture::failed(error, grpc, self.foreign),
+            None => RescueFuture::call(self.inner.call(req), grpc, self.replies.clone()),
+            Some(error) => RescueFuture::failed(error, grpc, self.replies.clone()),
         }
     }
 }
@@ -111,7 +138,7 @@ where
 impl<S: Clone> Clone for Rescue<S> {
     /// A clone is to be made ready on its own.
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), foreign: self.foreign, failed: None }
+        Self { inner: self.inner.clone(), replies: self.replies.clone(), failed: None }
     }
 }
 

@@ -126,3 +126,6 @@ async fn dropped_while_it_waits_it_lets_go_of_the_service_below() {
     drop(call);
     assert_eq!(std::sync::Arc::strong_count(&permit), 1);
 }
+
+#[cfg(feature = "full")]
+mod every_error;
