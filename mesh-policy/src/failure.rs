@@ -102,5 +102,5 @@ pub fn classify(error: &(dyn Error + 'static)) -> FailureKind {
     rejection::causes(error).find_map(of).unwrap_or(FailureKind::Reset)
 }
 
-#[cfg(all(test, feature = "full"))]
+#[cfg(test)]
 mod tests;

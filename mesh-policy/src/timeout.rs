@@ -19,10 +19,11 @@
 //! | the caller's deadline, `grpc-timeout` | [`DeadlineLayer`], [`PropagateDeadlineLayer`] | a route's `max_stream_duration` |
 //! | a new connection | [`ConnectTimeoutLayer`] | `cluster.connect_timeout` |
 //!
-//! Budgets run from dispatch, or, as Envoy's, from the end of the request where a [`Begin`] says when that
-//! is. What runs out of time is dropped at once, a response's body too, and outlier detection further in learns
-//! why, unless it was the caller's own deadline or the caller was waited for ([`Elapsed::blames_endpoint`]). A
-//! response that has begun ends with the error in its body, which servers turn into a reset of the stream.
+//! Budgets run from dispatch, or, as Envoy's, from the end of the request where a [`Begin`] says when that is:
+//! without one, a slow upload cannot be told from a slow endpoint. What runs out of time is dropped at once, a
+//! response's body too, and outlier detection further in learns why, unless it was the caller's own deadline or the
+//! caller that was waited for ([`Elapsed::blames_endpoint`]). A response that has begun ends with the error in its
+//! body, which servers turn into a reset of the stream.
 //!
 //! On axum:
 //!

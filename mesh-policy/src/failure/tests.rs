@@ -1,4 +1,5 @@
 //! What the crate's own errors say of a request, and what their causes do not.
+#![cfg(feature = "full")]
 
 use super::*;
 use crate::authz::{Authority, AuthzSpec, CheckFuture, Connection};

@@ -113,7 +113,7 @@ mod tests {
                 }
                 catch_up(&mut kept, attempt, &mut at, &mut sent);
                 prop_assert_eq!(&sent, &given);
-                let data: Vec<u8> = (0..*size).map(|byte| (byte + i) as u8).collect();
+                let data: Vec<u8> = (0..*size).map(|byte| (byte + i).to_le_bytes()[0]).collect();
                 given.extend_from_slice(&data);
                 sent.extend_from_slice(&data);
                 kept.add(&Bytes::from(data), attempt);

@@ -13,8 +13,16 @@ use std::time::Duration;
 pub struct Elapsed {
     scope: Scope,
     budget: Duration,
-    /// Whether it was the caller that was waited for.
-    callers_fault: bool,
+    turn: Turn,
+}
+
+/// Who was waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// Nobody tells how far the request's body is.
+    Unknown,
+    Caller,
+    Endpoint,
 }
 
 /// Whose budget it was.
@@ -45,12 +53,12 @@ impl Scope {
 
 impl Elapsed {
     pub(super) fn new(scope: Scope, budget: Duration) -> Self {
-        Self { scope, budget, callers_fault: false }
+        Self { scope, budget, turn: Turn::Unknown }
     }
 
-    /// The caller was waited for.
-    pub(super) fn by_caller(self, callers_fault: bool) -> Self {
-        Self { callers_fault, ..self }
+    /// Says who was waited for.
+    pub(super) fn waited_for(self, turn: Turn) -> Self {
+        Self { turn, ..self }
     }
 
     /// Whose budget it was.
@@ -75,13 +83,15 @@ impl Elapsed {
 
     /// Whether it is held against the endpoint: outlier detection, a circuit and admission control count it.
     ///
-    /// Not where the caller's own deadline ended it or the caller was waited for, or any one caller could
-    /// have an endpoint taken out; nor where a stream had lasted long enough, whatever was going on.
+    /// Not where the caller's own deadline ended it, or any one caller could have an endpoint taken out; nor
+    /// where a stream had lasted long enough, whatever was going on. Of an idle stream only where a
+    /// [`Begin`](super::Begin) knows that it was the endpoint that was waited for.
     pub fn blames_endpoint(&self) -> bool {
         match self.scope {
             Scope::Deadline | Scope::StreamDuration => false,
-            Scope::Request | Scope::Attempt | Scope::AttemptIdle | Scope::StreamIdle | Scope::Connect => {
-                !self.callers_fault
+            Scope::StreamIdle => self.turn == Turn::Endpoint,
+            Scope::Request | Scope::Attempt | Scope::AttemptIdle | Scope::Connect => {
+                self.turn != Turn::Caller
             }
         }
     }
@@ -108,7 +118,7 @@ impl Reject for Elapsed {
     fn status(&self) -> StatusCode {
         match self.scope {
             Scope::Connect => StatusCode::SERVICE_UNAVAILABLE,
-            _ if self.callers_fault => StatusCode::REQUEST_TIMEOUT,
+            _ if self.turn == Turn::Caller => StatusCode::REQUEST_TIMEOUT,
             _ => StatusCode::GATEWAY_TIMEOUT,
         }
     }

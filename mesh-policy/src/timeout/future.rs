@@ -2,7 +2,7 @@
 
 use super::begin::RequestProgress;
 use super::body::TimeoutBody;
-use super::error::{Elapsed, Scope};
+use super::error::{Elapsed, Scope, Turn};
 use super::metrics::TimeoutMetrics;
 use crate::{BoxError, elapsing};
 use http::Response;
@@ -92,8 +92,12 @@ impl Running {
             Scope::Connect => self.metrics.upstream_cx_connect_timeout(),
         }
         // Before the request's body is dropped, which ends the caller's turn.
-        let callers_turn = self.progress.as_ref().is_some_and(|p| p.endpoint_since().is_none());
-        let error = Elapsed::new(self.scope, self.budget).by_caller(callers_turn);
+        let turn = match self.progress.as_ref().map(RequestProgress::endpoint_since) {
+            None => Turn::Unknown,
+            Some(None) => Turn::Caller,
+            Some(Some(_)) => Turn::Endpoint,
+        };
+        let error = Elapsed::new(self.scope, self.budget).waited_for(turn);
         match error.blames_endpoint() {
             true => elapsing::elapse(end),
             false => end(),

@@ -61,7 +61,7 @@ async fn a_request_whose_time_is_over_was_not_sent_and_blames_nobody() {
 
 #[tokio::test(start_paused = true)]
 async fn a_caller_that_stops_is_not_held_against_the_endpoint_but_silence_is() {
-    let (host, upload) = (host(), super::paced(vec![(secs(60), "late")]));
+    let (host, upload) = (self::host(), super::paced(vec![(secs(60), "late")]));
     let reads = tower::service_fn(|request: Request<ProgressBody<_>>| async move {
         let read: Result<_, BoxError> = BodyExt::collect(request.into_body()).await.map_err(Into::into);
         read.map(|_| Response::new(Empty::<Bytes>::new()))
@@ -75,6 +75,11 @@ async fn a_caller_that_stops_is_not_held_against_the_endpoint_but_silence_is() {
         ServiceBuilder::new().layer(ProgressLayer).layer(idle()).layer(OutlierLayer::new(host.clone()));
     stack.service(silent()).oneshot(Request::new(Full::<Bytes>::from("all"))).await.err().unwrap();
     assert!(host.is_ejected(), "the endpoint was waited for");
+    let host = self::host();
+    let stack =
+        ServiceBuilder::new().layer(TimeoutLayer::idle(secs(1))).layer(OutlierLayer::new(host.clone()));
+    stack.service(silent()).oneshot(Request::new(())).await.err().unwrap();
+    assert!(!host.is_ejected(), "nobody knows who was waited for");
 }
 
 /// Notes whether it was dropped since its time ran out.
@@ -89,7 +94,7 @@ impl Drop for Witness {
 #[tokio::test(start_paused = true)]
 async fn a_body_that_runs_out_of_time_lets_go_of_what_it_held_and_says_why() {
     for (layer, blames) in
-        [(TimeoutLayer::idle(secs(1)), true), (TimeoutLayer::max_stream_duration(secs(1)), false)]
+        [(TimeoutLayer::per_try_idle(secs(1)), true), (TimeoutLayer::max_stream_duration(secs(1)), false)]
     {
         let end = std::sync::Arc::default();
         let witness = Witness(std::sync::Arc::clone(&end));
