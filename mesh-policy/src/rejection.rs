@@ -192,6 +192,10 @@ fn own<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a dyn Reject> {
     if let Some(e) = error.downcast_ref::<crate::authz::CustomDenied>() {
         return Some(e);
     }
+    #[cfg(feature = "authz")]
+    if let Some(e) = error.downcast_ref::<crate::authz::InvalidPath>() {
+        return Some(e);
+    }
     #[cfg(feature = "jwt")]
     if let Some(e) = error.downcast_ref::<crate::jwt::JwtError>() {
         return Some(e);
