@@ -80,7 +80,7 @@ impl<W, J, S: Service<Req>, Req> Asking<W, J, S, Req> {
     }
 
     /// Asks, and holds the ready one of a service's clones until then; a fresh one takes its place.
-    pub(crate) fn asking(word: W, judge: J, service: &mut S, request: Req) -> Self
+    pub(crate) fn hold(word: W, judge: J, service: &mut S, request: Req) -> Self
     where
         S: Clone,
     {

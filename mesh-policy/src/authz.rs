@@ -37,13 +37,14 @@
 //! ";
 //! let authz = AuthzLayer::try_from(AuthzSpec::from_yaml("authz.yaml", policy)?)?;
 //! let here = SocketAddr::from(([127, 0, 0, 1], 80));
-//! let app = ServiceBuilder::new()
+//! let stack = ServiceBuilder::new()
 //!     .layer(RescueLayer::new())
 //!     .layer(ConnectionLayer::from_extension(move |of: &ConnectInfo<SocketAddr>| Connection::new(here, of.0)))
 //!     .layer(NormalizePathLayer::default())
 //!     .layer(authz)
 //!     .service(Router::new().route("/books/{id}", get(|| async { "a book" }).delete(|| async {})));
-//! // `axum::ServiceExt::into_make_service_with_connect_info` makes a server of it, and tells of each connection so:
+//! let app = Router::new().fallback_service(stack);
+//! // To be served by `into_make_service_with_connect_info::<SocketAddr>()`, which tells of each connection so:
 //! let ask = |method: &str, path: &str| {
 //!     let peer = ConnectInfo(SocketAddr::from(([192, 0, 2, 7], 4711)));
 //!     Request::builder().method(method).uri(path).extension(peer).body(Body::empty())

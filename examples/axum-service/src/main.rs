@@ -4,7 +4,7 @@ mod policies;
 mod stock;
 
 use axum::extract::{ConnectInfo, Path};
-use axum::{Router, ServiceExt, routing::get};
+use axum::{Router, routing::get};
 use clap::Parser;
 use http::Request;
 use mesh_policy::rescue::RescueLayer;
@@ -67,7 +67,7 @@ async fn run(args: Args) -> Result<(), BoxError> {
         .route("/slow", get(|| async { tokio::time::sleep(Duration::from_secs(60)).await }))
         .route("/stock/{article}", get(|Path(article)| stock::ask(stock, article)));
     let peer = move |of: &ConnectInfo<SocketAddr>| Connection::new(here, of.0);
-    let app = ServiceBuilder::new()
+    let stack = ServiceBuilder::new()
         .layer(RescueLayer::new()) // whatever goes wrong below is an answer of HTTP
         .layer(ConnectionLayer::from_extension(peer))
         .layer(server.normalize_path) // before the router, so that rules and routes read one path
@@ -79,8 +79,7 @@ async fn run(args: Args) -> Result<(), BoxError> {
         .service(app);
     println!("listening on http://{here}");
     let stop = async { drop(mesh_cli::shutdown_signal().await) };
-    let service =
-        ServiceExt::<axum::extract::Request>::into_make_service_with_connect_info::<SocketAddr>(app);
+    let service = Router::new().fallback_service(stack).into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, service).with_graceful_shutdown(stop).await?;
     Ok(())
 }

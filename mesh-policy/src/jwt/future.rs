@@ -68,7 +68,7 @@ impl<S: Service<Request<B>>, B> JwtFuture<S, B> {
         S: Clone,
     {
         let fetched = Fetched { engine, tried: vec![issuer] };
-        Self { asking: Asking::asking(keys.refreshed(), fetched, service, request) }
+        Self { asking: Asking::hold(keys.refreshed(), fetched, service, request) }
     }
 }
 

@@ -62,7 +62,7 @@ impl<S: Service<Request<B>>, B> CustomAuthzFuture<S, B> {
         S: Clone,
     {
         let check = tokio::time::timeout(layer.timeout, check);
-        Self { asking: Asking::asking(check, Asked(layer.clone()), service, request) }
+        Self { asking: Asking::hold(check, Asked(layer.clone()), service, request) }
     }
 }
 

@@ -78,7 +78,7 @@ where
     pub(super) fn asking(word: F, policy: Policy, service: &mut S, request: Request<B>) -> Self {
         let word = tokio::time::timeout(policy.timeout(), word);
         let asked = Asked { policy, add: HeaderMap::new(), word: PhantomData };
-        Self { asking: Asking::asking(word, asked, service, request) }
+        Self { asking: Asking::hold(word, asked, service, request) }
     }
 }
 
