@@ -36,6 +36,7 @@ pub(crate) enum Next<W> {
     /// The request is sent.
     Send,
     /// Somebody else must be asked first.
+    #[cfg_attr(not(feature = "jwt"), allow(dead_code))]
     Ask(W),
     /// It is not sent.
     Refuse(BoxError),
@@ -75,6 +76,7 @@ impl<W, J, S: Service<Req>, Req> Asking<W, J, S, Req> {
     }
 
     /// It is refused without asking.
+    #[cfg_attr(not(any(feature = "authz", feature = "jwt")), allow(dead_code))]
     pub(crate) fn refused(error: impl Into<BoxError>) -> Self {
         Self { state: State::Refused { error: Some(error.into()) } }
     }

@@ -4,6 +4,7 @@ use http::{Request, header};
 use mesh_core::model::matcher::RequestHead;
 
 /// The head of a request. Its authority is the URI's, else its `host`; the scheme is `http` where none is said.
+#[cfg_attr(not(any(feature = "authz", feature = "jwt", feature = "ratelimit")), allow(dead_code))]
 pub(crate) fn head_of<B>(request: &Request<B>) -> RequestHead<'_> {
     of(request.method(), request.uri(), request.headers())
 }
