@@ -2,6 +2,8 @@
 // The README links to every layer and its example uses most.
 #![cfg_attr(not(feature = "full"), doc = "Tower layers with Envoy's semantics; see the README.")]
 
+#[cfg(any(feature = "authz", feature = "jwt", feature = "ratelimit"))]
+mod ask;
 #[cfg(any(feature = "breaker", feature = "shed"))]
 pub mod body;
 #[cfg(any(feature = "retry", feature = "breaker"))]
@@ -27,6 +29,8 @@ pub mod failure;
 ))]
 mod gauge;
 pub mod grpc;
+#[cfg(any(feature = "authz", feature = "jwt", feature = "ratelimit", feature = "retry"))]
+mod head;
 #[cfg(any(
     feature = "timeout",
     feature = "retry",
@@ -44,6 +48,8 @@ pub mod grpc;
     feature = "rewrite"
 ))]
 mod metrics;
+#[cfg(any(feature = "jwt", feature = "ratelimit"))]
+mod query;
 pub mod random;
 pub mod rejection;
 pub mod spec;
@@ -97,6 +103,8 @@ mod testing;
 
 #[cfg(any(feature = "retry", feature = "breaker"))]
 pub use budget::RetryBudget;
+#[cfg(any(feature = "authz", feature = "headers", feature = "ratelimit"))]
+pub use connection::{Connection, ConnectionLayer, WithConnection};
 pub use failure::{Classify, Failure, FailureKind};
 pub use random::Random;
 pub use rejection::{Reject, Rejection, add_flag, find, flags_of};

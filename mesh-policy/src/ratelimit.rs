@@ -20,7 +20,7 @@ mod metrics;
 mod quota;
 mod table;
 
-pub use crate::connection::Connection;
+pub use crate::connection::{Connection, ConnectionLayer};
 pub use bucket::{Bucket, Rate, Standing};
 pub use entry::{Entry, Read, View};
 pub use error::RateLimited;
@@ -41,6 +41,7 @@ pub use local::spec::{
 };
 pub use metrics::{LocalRateLimitCounts, LocalRateLimitMetrics};
 pub use quota::memory::MemoryStore;
+pub use quota::metrics::{QuotasCounts, QuotasMetrics};
 #[cfg(feature = "redis")]
 pub use quota::redis::RedisStore;
 pub use quota::service::{Quota, Quotas, QuotasFuture};

@@ -203,6 +203,7 @@ own_errors! {
     "breaker": breaker::classic::CircuitOpen;
     "authz": authz::Denied;
     "authz": authz::CustomDenied;
+    "authz": authz::InvalidPath;
     "jwt": jwt::JwtError;
     "ratelimit": ratelimit::RateLimited;
     "ratelimit": ratelimit::RateLimitServiceFailed;

@@ -3,13 +3,12 @@
 mod policies;
 mod stock;
 
-use axum::body::Body;
-use axum::extract::Path;
+use axum::extract::{ConnectInfo, Path};
 use axum::{Router, routing::get};
 use clap::Parser;
 use http::Request;
-use mesh_policy::BoxError;
 use mesh_policy::rescue::RescueLayer;
+use mesh_policy::{BoxError, Connection, ConnectionLayer};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -66,20 +65,21 @@ async fn run(args: Args) -> Result<(), BoxError> {
         .route("/", get(|| async { "hello\n" }))
         .route("/orders", get(|| async { "one coffee\n" }).post(|| async { "thank you\n" }))
         .route("/slow", get(|| async { tokio::time::sleep(Duration::from_secs(60)).await }))
-        .route("/stock/{article}", get(|Path(article)| stock::ask(stock, article)))
-        .layer(
-            ServiceBuilder::new()
-                .layer(RescueLayer::new()) // whatever goes wrong below is an answer of HTTP
-                .map_request(move |request: Request<Body>| stock::from_peer(request, here))
-                .layer(server.rate_limit)
-                .layer(server.authz)
-                .layer(server.fault)
-                .layer(server.breaker)
-                .layer(server.timeout),
-        );
+        .route("/stock/{article}", get(|Path(article)| stock::ask(stock, article)));
+    let peer = move |of: &ConnectInfo<SocketAddr>| Connection::new(here, of.0);
+    let stack = ServiceBuilder::new()
+        .layer(RescueLayer::new()) // whatever goes wrong below is an answer of HTTP
+        .layer(ConnectionLayer::from_extension(peer))
+        .layer(server.normalize_path) // before the router, so that rules and routes read one path
+        .layer(server.rate_limit)
+        .layer(server.authz)
+        .layer(server.fault)
+        .layer(server.breaker)
+        .layer(server.timeout)
+        .service(app);
     println!("listening on http://{here}");
     let stop = async { drop(mesh_cli::shutdown_signal().await) };
-    let service = app.into_make_service_with_connect_info::<SocketAddr>();
+    let service = Router::new().fallback_service(stack).into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, service).with_graceful_shutdown(stop).await?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The layers as a file describes them: each has a spec, which becomes the layer or says what is wrong with it.
 
-use mesh_policy::authz::{AuthzLayer, AuthzSpec};
+use mesh_policy::authz::{AuthzLayer, AuthzSpec, NormalizePathLayer, NormalizePathSpec};
 use mesh_policy::breaker::classic::{CircuitLayer, CircuitSpec};
 use mesh_policy::breaker::{BreakerLayer, BreakerSpec};
 use mesh_policy::fault::{FaultLayer, FaultSpec};
@@ -25,6 +25,7 @@ struct File {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ServerSpec {
+    path_normalization: NormalizePathSpec,
     rate_limit: LocalRateLimitSpec,
     authorization: AuthzSpec,
     fault: FaultSpec,
@@ -42,6 +43,7 @@ struct ClientSpec {
 
 /// The layers in front of the server.
 pub(crate) struct Server {
+    pub(crate) normalize_path: NormalizePathLayer,
     pub(crate) rate_limit: LocalRateLimitLayer,
     pub(crate) authz: AuthzLayer,
     pub(crate) fault: FaultLayer,
@@ -67,6 +69,7 @@ pub(crate) fn read(file: Option<&Path>) -> Result<(Server, Client), BoxError> {
 fn parse(text: &str) -> Result<(Server, Client), BoxError> {
     let File { server, client } = serde_saphyr::from_str(text)?;
     let server = Server {
+        normalize_path: layer(server.path_normalization, "server.pathNormalization")?,
         rate_limit: layer(server.rate_limit, "server.rateLimit")?,
         authz: layer(server.authorization, "server.authorization")?,
         fault: layer(server.fault, "server.fault")?,

@@ -1,14 +1,11 @@
 //! Who is called: a gRPC server in the same process, with something wrong about most of what it has in stock.
 
-use axum::body::Body;
-use axum::extract::ConnectInfo;
 use futures_util::stream::Pending;
 use http::StatusCode;
 use mesh_policy::BoxError;
-use mesh_policy::authz::Connection;
 use mesh_policy::retry::RetryReport;
 use std::convert::Infallible;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -44,14 +41,6 @@ pub(crate) async fn ask(mut client: StockClient, article: String) -> (StatusCode
             (StatusCode::BAD_GATEWAY, format!("stock says {:?}: {}\n", status.code(), status.message()))
         }
     }
-}
-
-/// Tells policies whose connection a request came by.
-pub(crate) fn from_peer(mut request: http::Request<Body>, here: SocketAddr) -> http::Request<Body> {
-    if let Some(&ConnectInfo(peer)) = request.extensions().get() {
-        request.extensions_mut().insert(Connection::new(here, peer));
-    }
-    request
 }
 
 /// gRPC's health service, as it comes with tonic; a service of its own would only need a build step.

@@ -1,4 +1,4 @@
-//! Asks an external authorizer: Istio's `action: CUSTOM`.
+//! Asks an external authorizer: Istio's `action: CUSTOM`, or anybody about every request.
 //!
 //! ```text
 //! jwt → [custom] → authz → app
@@ -11,10 +11,14 @@
 mod error;
 mod future;
 mod layer;
+mod metrics;
+mod spec;
 
 pub use error::CustomDenied;
 pub use future::CustomAuthzFuture;
 pub use layer::{CustomAuthz, CustomAuthzLayer};
+pub use metrics::{CustomAuthzCounts, CustomAuthzMetrics};
+pub use spec::CustomAuthzSpec;
 
 use crate::BoxError;
 use http::{HeaderMap, HeaderName, Request, StatusCode};
@@ -23,6 +27,8 @@ use std::future::Future;
 use std::pin::Pin;
 
 /// Who is asked. Envoy's `ext_authz` service, Istio's `extensionProviders`.
+///
+/// A function of a request's head is one, if the rule's name does not matter to it; see [`CustomAuthzLayer`].
 ///
 /// ```
 /// use mesh_policy::authz::{Authority, CheckFuture, CheckResponse};
@@ -41,8 +47,19 @@ use std::pin::Pin;
 /// ```
 pub trait Authority: Send + Sync + 'static {
     /// Whether a request may pass. `head` is the request without its body, with its extensions; `rule` is the
-    /// rule that matched it. An error denies, unless [`CustomAuthzLayer::fail_open`] says otherwise.
+    /// rule that matched it, `*` where every request is asked about. An error denies, as does an answer that comes
+    /// too late, unless [`CustomAuthzLayer::fail_open`] says otherwise. Dropping the future is giving up.
     fn check(&self, head: Request<()>, rule: &str) -> CheckFuture;
+}
+
+impl<F, Fut> Authority for F
+where
+    F: Fn(Request<()>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<CheckResponse, BoxError>> + Send + 'static,
+{
+    fn check(&self, head: Request<()>, _: &str) -> CheckFuture {
+        Box::pin(self(head))
+    }
 }
 
 /// The answer of an [`Authority`].

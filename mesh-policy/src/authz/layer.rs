@@ -61,8 +61,8 @@ impl AuthzLayer {
 
     /// The verdict on a request, without sending it anywhere.
     ///
-    /// The request's path must be the one that is forwarded: normalise it before, by
-    /// [`mesh_core::decide::normalize`].
+    /// The request's path must be the one that is forwarded: make it canonical before, by a
+    /// [`NormalizePathLayer`](super::NormalizePathLayer).
     ///
     /// # Errors
     /// [`Denied`], and in doubt so: without a [`Connection`] no rule can be evaluated.

@@ -1,6 +1,6 @@
 //! AuthorizationPolicies as they are written, without a mesh around them.
 
-use super::custom::{Authority, CustomAuthzLayer};
+use super::custom::{Authority, CustomAuthzLayer, CustomAuthzSpec};
 use super::layer::AuthzLayer;
 use crate::SpecError;
 use mesh_core::api::security::AuthorizationPolicy;
@@ -50,6 +50,8 @@ pub struct AuthzSpec {
     pub trust_domain: String,
     /// Other names of the trust domain.
     pub trust_domain_aliases: Vec<String>,
+    /// How the authorizers are asked that CUSTOM policies name; those that are not here, as by default.
+    pub extension_providers: Vec<CustomAuthzSpec>,
     /// The policies, as documents of the kind AuthorizationPolicy. Those that do not hold for the workload cost
     /// nothing later.
     pub policies: Vec<Value>,
@@ -63,6 +65,7 @@ impl Default for AuthzSpec {
             root_namespace: "istio-system".to_owned(),
             trust_domain: TrustDomain::default().to_string(),
             trust_domain_aliases: Vec::new(),
+            extension_providers: Vec::new(),
             policies: Vec::new(),
         }
     }
@@ -100,13 +103,25 @@ impl AuthzSpec {
     /// # Errors
     /// The field that cannot be taken as it is written; an authority that is not there.
     pub fn build(&self, authority: impl Fn(&str) -> Option<Arc<dyn Authority>>) -> Result<Chain, SpecError> {
+        for (i, spec) in self.extension_providers.iter().enumerate() {
+            if self.extension_providers.iter().take(i).any(|before| before.name == spec.name) {
+                return Err(SpecError::new(format!("extensionProviders[{i}].name"), "must be there once"));
+            }
+        }
         let policies = self.lower(true)?;
         let mut custom = Vec::new();
         for asked in policies.custom() {
             let name = asked.provider;
             let found = authority(&name)
                 .ok_or_else(|| SpecError::new("policies", format!("there is no authorizer {name:?}")))?;
-            custom.push(CustomAuthzLayer::new(name, found, Arc::<[RbacPolicy]>::from(asked.rules)));
+            let listed = self.extension_providers.iter().enumerate().find(|(_, spec)| *spec.name == *name);
+            let layer = match listed {
+                Some((i, spec)) => {
+                    spec.clone().layer(found).map_err(|e| e.under(&format!("extensionProviders[{i}]")))?
+                }
+                None => CustomAuthzLayer::new(name, found),
+            };
+            custom.push(layer.rules(Arc::<[RbacPolicy]>::from(asked.rules)));
         }
         Ok(Chain { custom, authz: AuthzLayer::new(policies.filters()) })
     }

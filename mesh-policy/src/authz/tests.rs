@@ -1,4 +1,5 @@
 mod custom;
+mod normalize;
 mod spec;
 
 use super::*;

@@ -8,6 +8,8 @@ use super::location::{self, Location};
 use super::metrics::JwtMetrics;
 use super::parse::Unverified;
 use super::remote::{Available, RemoteKeys};
+use crate::BoxError;
+use crate::head::head_of;
 use crate::token::RequestToken;
 use http::{Method, Request, header};
 use mesh_core::api::security::request_authentication::Presence;
@@ -39,6 +41,8 @@ pub(super) enum Admission {
 /// Why a token is not verified, for now or for good.
 enum Doubt {
     Bad(JwtStatus),
+    /// There are no keys to verify it with; why, if a fetch has failed.
+    NoKeys(Option<Arc<BoxError>>),
     Fetch(usize, RemoteKeys),
 }
 
@@ -69,15 +73,18 @@ impl Engine {
         let good = match self.tokens(request, tried) {
             Ok(good) => good,
             Err(Doubt::Fetch(issuer, keys)) => return Admission::Fetch(issuer, keys),
-            Err(Doubt::Bad(status)) => {
-                self.metrics.denied();
-                return Admission::Refuse(JwtError { status, realm: realm(request) });
-            }
+            Err(Doubt::Bad(status)) => return self.refuse(request, status, None),
+            Err(Doubt::NoKeys(why)) => return self.refuse(request, JwtStatus::JwksFetchFail, why),
         };
         self.metrics.allowed();
         self.clean(request);
         self.hand_over(request, &good);
         Admission::Pass
+    }
+
+    fn refuse<B>(&self, request: &Request<B>, status: JwtStatus, source: Option<Arc<BoxError>>) -> Admission {
+        self.metrics.denied();
+        Admission::Refuse(JwtError { status, realm: realm(request), source })
     }
 
     /// The good tokens of a request with the places that they are at, the first issuer's first. All others must be
@@ -92,7 +99,7 @@ impl Engine {
             location.place.each(request.uri(), request.headers(), |token| {
                 match self.token(&token, location, tried) {
                     Ok(verified) => good.push((verified, location)),
-                    Err(Doubt::Bad(_)) if self.is_ignored(location) => {}
+                    Err(Doubt::Bad(_) | Doubt::NoKeys(_)) if self.is_ignored(location) => {}
                     Err(doubt) => return Err(doubt),
                 }
                 Ok(())
@@ -144,9 +151,9 @@ impl Engine {
                     return Ok(verified);
                 }
                 // Another issuer of that name may know the key; to fetch is the last resort.
-                Err(Doubt::Bad(status)) if matches!(doubt, Doubt::Bad(_)) => doubt = Doubt::Bad(status),
-                Err(Doubt::Bad(_)) => {}
-                Err(fetch) => doubt = fetch,
+                Err(fetch @ Doubt::Fetch(..)) => doubt = fetch,
+                Err(_) if matches!(doubt, Doubt::Fetch(..)) => {}
+                Err(other) => doubt = other,
             }
         }
         Err(doubt)
@@ -187,16 +194,16 @@ fn signed_by(
     token: &Unverified<'_>,
     tried: &[usize],
 ) -> Result<Arc<super::keys::KeySet>, Doubt> {
-    let may_fetch = |status| match &issuer.keys {
+    let may_fetch = |otherwise| match &issuer.keys {
         KeySource::Remote(keys) if !tried.contains(&index) => Doubt::Fetch(index, keys.clone()),
-        _ => Doubt::Bad(status),
+        _ => otherwise,
     };
     match issuer.keys.available() {
-        Available::None => Err(may_fetch(JwtStatus::JwksFetchFail)),
+        Available::None => Err(may_fetch(Doubt::NoKeys(issuer.keys.last_error()))),
         Available::Fresh(keys) | Available::Stale(keys) => match token.verify(&keys) {
             Ok(()) => Ok(keys),
             // The issuer may have a new key since.
-            Err(JwtStatus::KidAlgMismatch) => Err(may_fetch(JwtStatus::KidAlgMismatch)),
+            Err(JwtStatus::KidAlgMismatch) => Err(may_fetch(Doubt::Bad(JwtStatus::KidAlgMismatch))),
             Err(status) => Err(Doubt::Bad(status)),
         },
     }
@@ -210,12 +217,10 @@ fn is_cors_preflight<B>(request: &Request<B>) -> bool {
 
 /// What was asked for, as far as it may be repeated: without the query, and without what would end the quotes.
 fn realm<B>(request: &Request<B>) -> String {
-    let uri = request.uri();
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let authority = uri.authority().map(http::uri::Authority::as_str).or(host).unwrap_or_default();
-    let path = uri.path();
+    let head = head_of(request);
+    let path = head.path_only();
     let end = (0..=LONGEST_PATH.min(path.len())).rev().find(|at| path.is_char_boundary(*at)).unwrap_or(0);
     let path = path.get(..end).unwrap_or_default();
-    let text = format!("{}://{authority}{path}", uri.scheme_str().unwrap_or("http"));
+    let text = format!("{}://{}{path}", head.scheme, head.authority);
     text.chars().filter(|c| !matches!(c, '"' | '\\') && !c.is_control()).collect()
 }

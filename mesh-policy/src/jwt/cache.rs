@@ -13,6 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const WAYS: usize = 4;
+/// The most tokens of a cache.
+pub(super) const MOST: usize = 1 << 20;
 /// Longer tokens are verified each time, as by Envoy's `jwt_max_token_size`.
 const LONGEST: usize = 4 << 10;
 
@@ -36,11 +38,11 @@ pub(super) struct Entry {
 }
 
 impl TokenCache {
-    /// For at most about so many tokens; 0 for none.
+    /// For at most about so many tokens, up to [`MOST`]; 0 for none.
     pub(super) fn new(tokens: usize) -> Self {
         let sets = match tokens {
             0 => 0,
-            some => some.div_ceil(WAYS).next_power_of_two(),
+            some => some.min(MOST).div_ceil(WAYS).next_power_of_two(),
         };
         let sets = (0..sets).map(|_| std::array::from_fn(|_| Place::default())).collect();
         Self { sets, hasher: foldhash::quality::RandomState::default() }

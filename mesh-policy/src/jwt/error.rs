@@ -1,11 +1,12 @@
 //! A token was not good, in Envoy's words.
 
-use crate::Reject;
+use crate::{BoxError, Reject};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use mesh_core::response_flag::ResponseFlag;
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 
 /// Why a request's token is not good. The texts are Envoy's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
@@ -85,6 +86,8 @@ pub struct JwtError {
     pub(super) status: JwtStatus,
     /// What was asked for; without its query, which may hold the token.
     pub(super) realm: String,
+    /// Why there are no keys, where that is the reason.
+    pub(super) source: Option<Arc<BoxError>>,
 }
 
 impl JwtError {
@@ -96,7 +99,8 @@ impl JwtError {
 
 impl fmt::Debug for JwtError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JwtError").field("status", &self.status).finish_non_exhaustive()
+        let mut fields = f.debug_struct("JwtError");
+        fields.field("status", &self.status).field("source", &self.source).finish_non_exhaustive()
     }
 }
 
@@ -106,7 +110,12 @@ impl fmt::Display for JwtError {
     }
 }
 
-impl Error for JwtError {}
+impl Error for JwtError {
+    /// Of [`JwtStatus::JwksFetchFail`], what the last fetch of the keys failed of.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_ref().map(|source| &***source as _)
+    }
+}
 
 impl Reject for JwtError {
     fn status(&self) -> StatusCode {

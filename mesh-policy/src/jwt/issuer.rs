@@ -4,6 +4,7 @@ use super::error::JwtStatus;
 use super::keys::KeySet;
 use super::parse::{Unverified, Window};
 use super::remote::{Available, RemoteKeys};
+use crate::BoxError;
 use http::{HeaderName, HeaderValue};
 use mesh_core::api::security::request_authentication::Presence;
 use mesh_core::decide::Claims;
@@ -37,6 +38,14 @@ impl KeySource {
         match self {
             Self::Local(keys) => Available::Fresh(keys.clone()),
             Self::Remote(keys) => keys.available(),
+        }
+    }
+
+    /// What the last fetch failed of, if it did.
+    pub(super) fn last_error(&self) -> Option<Arc<BoxError>> {
+        match self {
+            Self::Local(_) => None,
+            Self::Remote(keys) => keys.last_error(),
         }
     }
 }

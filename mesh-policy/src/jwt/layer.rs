@@ -32,7 +32,7 @@ impl JwtLayer {
         self.with(|engine| engine.skew = skew)
     }
 
-    /// Remembers so many tokens that were verified; 1,024 by default, 0 for none.
+    /// Remembers so many tokens that were verified; 1,024 by default, 0 for none, 1,048,576 at most.
     #[must_use]
     pub fn remember(self, tokens: usize) -> Self {
         self.with(|engine| engine.cache = TokenCache::new(tokens))
@@ -104,13 +104,10 @@ where
 
     fn call(&mut self, mut req: Request<B>) -> Self::Future {
         match self.engine.admit(&mut req, &[]) {
-            Admission::Pass => JwtFuture::calling(self.inner.call(req)),
+            Admission::Pass => JwtFuture::sent(self.inner.call(req)),
             Admission::Refuse(error) => JwtFuture::refused(error),
             Admission::Fetch(issuer, keys) => {
-                // The service that is ready is the one that will be called.
-                let clone = self.inner.clone();
-                let ready = std::mem::replace(&mut self.inner, clone);
-                JwtFuture::fetching(issuer, keys, ready, req, self.engine.clone())
+                JwtFuture::fetching(issuer, &keys, self.engine.clone(), &mut self.inner, req)
             }
         }
     }

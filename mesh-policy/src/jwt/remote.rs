@@ -66,6 +66,8 @@ struct Inner {
     source: Source,
     settings: Settings,
     loaded: ArcSwapOption<Loaded>,
+    /// What the last fetch failed of; `None` if it did not.
+    failed: ArcSwapOption<BoxError>,
     is_fetching: AtomicBool,
     /// Milliseconds from `born` to the last fetch's begin, and one more; 0 before the first.
     last_try: AtomicU64,
@@ -156,6 +158,7 @@ impl RemoteKeys {
             source,
             settings,
             loaded: ArcSwapOption::empty(),
+            failed: ArcSwapOption::empty(),
             is_fetching: AtomicBool::new(false),
             last_try: AtomicU64::new(0),
             born: Instant::now(),
@@ -229,6 +232,11 @@ impl RemoteKeys {
         }
     }
 
+    /// What the last fetch failed of, if it did.
+    pub(super) fn last_error(&self) -> Option<Arc<BoxError>> {
+        self.inner.failed.load_full()
+    }
+
     /// Waits for a fetch that begins now or is under way. At once, if none may begin yet.
     pub(super) fn refreshed(&self) -> Waiting {
         let mut rounds = self.inner.rounds.subscribe();
@@ -260,7 +268,9 @@ impl Inner {
             return true;
         }
         self.last_try.store(now, Ordering::Relaxed);
-        runtime.spawn(fetching::run(self.clone()));
+        // Made here already: a task that is dropped before it begins, with its runtime, has ended as well.
+        let ended = fetching::Ended::new(self.clone());
+        runtime.spawn(fetching::run(ended));
         true
     }
 }

@@ -64,7 +64,7 @@ impl JwtSpec {
             layer = layer.clock_skew(skew.0);
         }
         if let Some(tokens) = self.remembered_tokens {
-            if tokens > 1 << 20 {
+            if tokens > super::cache::MOST {
                 return Err(SpecError::new("rememberedTokens", "must be at most 1048576"));
             }
             layer = layer.remember(tokens);

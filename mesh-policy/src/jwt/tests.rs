@@ -304,6 +304,7 @@ async fn what_a_token_says_of_itself_is_checked() {
     );
 }
 
+#[cfg(feature = "authz")]
 #[tokio::test]
 async fn rules_see_what_the_token_says() {
     use crate::authz::{AuthzLayer, AuthzSpec, Connection};
@@ -359,7 +360,7 @@ fn keys_that_cannot_verify_are_left_out() {
 #[test]
 fn no_log_shows_a_token() {
     let layer = layer([ann()]);
-    let error = JwtError { status: JwtStatus::Expired, realm: "http://a/b".into() };
+    let error = JwtError { status: JwtStatus::Expired, realm: "http://a/b".into(), source: None };
     let text = format!("{layer:?} {error:?} {error}");
     assert!(!text.contains("eyJ") && text.contains("Jwt is expired"), "{text}");
 }

@@ -4,7 +4,9 @@
 //! limit compares and hashes the values where they lie; the global one sends them to its service as text.
 
 use crate::connection::Connection;
-use http::{Extensions, HeaderName, Request, header};
+use crate::head::head_of;
+use crate::query;
+use http::{Extensions, HeaderName, Request};
 use mesh_core::identity::SpiffeId;
 use mesh_core::model::matcher::{HeaderKey, HeaderMatch, RequestHead};
 use std::borrow::Cow;
@@ -27,19 +29,7 @@ pub struct View<'a> {
 
 impl<'a> View<'a> {
     pub(super) fn of<B>(request: &'a Request<B>) -> Self {
-        let uri = request.uri();
-        let authority = match uri.authority() {
-            Some(authority) => authority.as_str(),
-            None => request.headers().get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or_default(),
-        };
-        let head = RequestHead {
-            method: request.method(),
-            scheme: uri.scheme_str().unwrap_or("http"),
-            authority,
-            path: uri.path_and_query().map_or("/", |path| path.as_str()),
-            headers: request.headers(),
-        };
-        Self { head, extensions: request.extensions() }
+        Self { head: head_of(request), extensions: request.extensions() }
     }
 
     /// The caller's address: by `x-forwarded-for` where that is trusted, else the connection's peer.
@@ -53,7 +43,7 @@ impl<'a> View<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Value<'a> {
     Text(Cow<'a, str>),
-    Bytes(&'a [u8]),
+    Bytes(Cow<'a, [u8]>),
     Address(IpAddr),
     Network(IpAddr, u8),
 }
@@ -62,7 +52,7 @@ impl Value<'_> {
     fn is(&self, text: &str) -> bool {
         match self {
             Self::Text(value) => value == text,
-            Self::Bytes(bytes) => *bytes == text.as_bytes(),
+            Self::Bytes(bytes) => **bytes == *text.as_bytes(),
             other => other.to_string() == text,
         }
     }
@@ -140,7 +130,8 @@ impl Entry {
         Self::new(key, Source::Header { name, skip_if_absent: false })
     }
 
-    /// A query parameter's first value; the limit does not hold for requests without it. Envoy's `query_parameters`.
+    /// A query parameter's first value, decoded as the application will decode it; the limit does not hold for
+    /// requests without it. Envoy's `query_parameters`.
     pub fn query_parameter(name: impl Into<Arc<str>>) -> Self {
         let name = name.into();
         Self::new(Arc::clone(&name), Source::Query { name, skip_if_absent: false })
@@ -220,6 +211,14 @@ impl Entry {
         self.want.is_some() || matches!(self.source, Source::Generic(_) | Source::Matches { .. })
     }
 
+    /// Whether some request can have this value here.
+    pub(super) fn may_be(&self, value: &str) -> bool {
+        match &self.source {
+            Source::Generic(constant) | Source::Matches { value: constant, .. } => &**constant == value,
+            _ => true,
+        }
+    }
+
     /// Whether a value is the wanted one.
     pub(super) fn takes(&self, value: &Value<'_>) -> bool {
         self.want.as_deref().is_none_or(|want| value.is(want))
@@ -251,15 +250,13 @@ impl Entry {
                 HeaderKey::Scheme => text(view.head.scheme),
                 HeaderKey::Path => text(view.head.path),
                 HeaderKey::Name(name) => match view.head.headers.get(name) {
-                    Some(value) => Found::Value(Value::Bytes(value.as_bytes())),
+                    Some(value) => Found::Value(Value::Bytes(Cow::Borrowed(value.as_bytes()))),
                     None => Found::absent(*skip_if_absent),
                 },
             },
             Source::Query { name, skip_if_absent } => {
-                let mut pairs =
-                    view.head.query().split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-                match pairs.find(|(key, _)| *key == &**name) {
-                    Some((_, value)) => text(value),
+                match query::pairs(view.head.query()).find(|(key, _)| *form(key) == *name.as_bytes()) {
+                    Some((_, value)) => Found::Value(Value::Bytes(form(value))),
                     None => Found::absent(*skip_if_absent),
                 }
             }
@@ -299,6 +296,14 @@ impl Found<'_> {
     fn absent(skip: bool) -> Self {
         if skip { Self::Skip } else { Self::Absent }
     }
+}
+
+/// A part of a query as forms write it: a plus is a blank, unless it is encoded.
+fn form(text: &str) -> Cow<'_, [u8]> {
+    if !text.contains('+') {
+        return query::decoded(text);
+    }
+    Cow::Owned(query::decoded(&text.replace('+', " ")).into_owned())
 }
 
 fn network(address: IpAddr, v4: u8, v6: u8) -> Value<'static> {

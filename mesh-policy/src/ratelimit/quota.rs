@@ -9,6 +9,7 @@
 //! the last window by how much of it still lies in the past minute. A request that is refused counts nowhere.
 
 pub(super) mod memory;
+pub(super) mod metrics;
 #[cfg(feature = "redis")]
 pub(super) mod redis;
 pub(super) mod service;

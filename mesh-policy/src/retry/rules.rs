@@ -1,11 +1,8 @@
 //! Whether an outcome calls for another attempt: pure, and the part that must never be wrong.
 
-use crate::{FailureKind, grpc};
-use http::header::HOST;
+use crate::{FailureKind, grpc, head};
 use http::request::Parts;
-use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, HeaderName, Method, StatusCode};
-use mesh_core::model::matcher::RequestHead;
 use mesh_core::model::route::{RetryCondition, RetryOn, RetryPolicy};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -66,14 +63,7 @@ impl Rules {
         if wanted.is_empty() {
             return true;
         }
-        let host = || request.headers.get(HOST).and_then(|host| host.to_str().ok());
-        let head = RequestHead {
-            method: &request.method,
-            scheme: request.uri.scheme_str().unwrap_or("http"),
-            authority: request.uri.authority().map(Authority::as_str).or_else(host).unwrap_or_default(),
-            path: request.uri.path_and_query().map_or("/", PathAndQuery::as_str),
-            headers: &request.headers,
-        };
+        let head = head::of(&request.method, &request.uri, &request.headers);
         wanted.iter().any(|wanted| wanted.matches(&head))
     }
 

@@ -3,12 +3,14 @@
 use super::error::CustomDenied;
 use super::{CheckFuture, CustomAuthzLayer};
 use crate::BoxError;
+use crate::ask::{Asking, Judge, Next};
 use http::Request;
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
+use tokio::time::Timeout;
 use tower_service::Service;
 
 pin_project! {
@@ -19,43 +21,48 @@ pin_project! {
         S: Service<Request<B>>,
     {
         #[pin]
-        state: State<S, S::Future, B>,
+        asking: Asking<Timeout<CheckFuture>, Asked, S, Request<B>>,
     }
 }
 
-pin_project! {
-    #[project = StateProj]
-    enum State<S, F, B> {
-        Checking { check: CheckFuture, held: Option<Box<Held<S, B>>> },
-        Calling { #[pin] inner: F },
-        Denied { error: Option<CustomDenied> },
-    }
-}
+/// Who judges the authority's answer.
+struct Asked(CustomAuthzLayer);
 
-/// What waits for the answer.
-struct Held<S, B> {
-    service: S,
-    request: Request<B>,
-    layer: CustomAuthzLayer,
+impl<B, R> Judge<Request<B>, R> for Asked {
+    type Word = Timeout<CheckFuture>;
+
+    fn judge(
+        &mut self,
+        answer: <Self::Word as Future>::Output,
+        request: &mut Request<B>,
+    ) -> Next<Self::Word> {
+        match self.0.apply(answer, request) {
+            Ok(()) => Next::Send,
+            Err(denied) => Next::Refuse(denied.into()),
+        }
+    }
 }
 
 impl<S: Service<Request<B>>, B> CustomAuthzFuture<S, B> {
-    pub(super) fn calling(inner: S::Future) -> Self {
-        Self { state: State::Calling { inner } }
+    pub(super) fn sent(inner: S::Future) -> Self {
+        Self { asking: Asking::sent(inner) }
     }
 
     pub(super) fn denied(error: CustomDenied) -> Self {
-        Self { state: State::Denied { error: Some(error) } }
+        Self { asking: Asking::refused(error) }
     }
 
-    pub(super) fn checking(
+    pub(super) fn asking(
         check: CheckFuture,
-        service: S,
+        layer: &CustomAuthzLayer,
+        service: &mut S,
         request: Request<B>,
-        layer: CustomAuthzLayer,
-    ) -> Self {
-        let held = Some(Box::new(Held { service, request, layer }));
-        Self { state: State::Checking { check, held } }
+    ) -> Self
+    where
+        S: Clone,
+    {
+        let check = tokio::time::timeout(layer.timeout, check);
+        Self { asking: Asking::hold(check, Asked(layer.clone()), service, request) }
     }
 }
 
@@ -67,39 +74,12 @@ where
     type Output = Result<S::Response, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
-        loop {
-            let next = match state.as_mut().project() {
-                StateProj::Checking { check, held } => {
-                    let answer = ready!(check.as_mut().poll(cx));
-                    // Taken once: the state changes with it.
-                    let Some(mut held) = held.take() else { return Poll::Pending };
-                    match held.layer.apply(answer, &mut held.request) {
-                        Ok(()) => State::Calling { inner: held.service.call(held.request) },
-                        Err(denied) => State::Denied { error: Some(denied) },
-                    }
-                }
-                StateProj::Calling { inner } => return inner.poll(cx).map_err(Into::into),
-                StateProj::Denied { error } => {
-                    return match error.take() {
-                        Some(error) => Poll::Ready(Err(error.into())),
-                        // Only if polled after it was ready, which no caller may do.
-                        None => Poll::Pending,
-                    };
-                }
-            };
-            state.set(next);
-        }
+        self.project().asking.poll(cx)
     }
 }
 
 impl<S: Service<Request<B>>, B> fmt::Debug for CustomAuthzFuture<S, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match self.state {
-            State::Checking { .. } => "checking",
-            State::Calling { .. } => "calling",
-            State::Denied { .. } => "denied",
-        };
-        f.debug_struct("CustomAuthzFuture").field("state", &state).finish_non_exhaustive()
+        f.debug_tuple("CustomAuthzFuture").field(&self.asking).finish()
     }
 }

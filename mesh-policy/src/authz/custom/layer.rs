@@ -3,6 +3,7 @@
 use super::super::facts::facts;
 use super::error::{CustomDenied, Reason};
 use super::future::CustomAuthzFuture;
+use super::metrics::CustomAuthzMetrics;
 use super::{Authority, CheckResponse};
 use crate::BoxError;
 use http::{Request, StatusCode};
@@ -12,33 +13,52 @@ use mesh_core::model::rbac::RbacPolicy;
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::error::Elapsed;
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// Asks an [`Authority`] about what rules match.
+/// Asks an [`Authority`] about what rules match, or about every request.
+#[doc = include_str!("../docs/custom.md")]
 #[derive(Clone)]
 pub struct CustomAuthzLayer {
-    rules: Arc<[RbacPolicy]>,
+    asks: Asks,
     pub(super) provider: Name,
     authority: Arc<dyn Authority>,
     fail_open: bool,
     status_on_error: StatusCode,
+    pub(super) timeout: Duration,
+    metrics: CustomAuthzMetrics,
 }
 
+/// What is asked about.
+#[derive(Clone)]
+enum Asks {
+    Everything,
+    Matching(Arc<[RbacPolicy]>),
+}
+
+/// What the authority is told instead of a rule's name where it is asked about every request.
+const EVERY_REQUEST: &str = "*";
+
 impl CustomAuthzLayer {
-    /// Asks this authority, which has this name, about what one of these rules matches.
-    pub fn new(
-        provider: impl Into<Name>,
-        authority: Arc<dyn Authority>,
-        rules: impl Into<Arc<[RbacPolicy]>>,
-    ) -> Self {
+    /// Asks this authority, which has this name, about every request.
+    pub fn new(provider: impl Into<Name>, authority: Arc<dyn Authority>) -> Self {
         Self {
-            rules: rules.into(),
+            asks: Asks::Everything,
             provider: provider.into(),
             authority,
             fail_open: false,
             status_on_error: StatusCode::FORBIDDEN,
+            timeout: Duration::from_secs(600),
+            metrics: CustomAuthzMetrics::default(),
         }
+    }
+
+    /// Asks only about what one of these rules matches, as CUSTOM policies say.
+    #[must_use]
+    pub fn rules(self, rules: impl Into<Arc<[RbacPolicy]>>) -> Self {
+        Self { asks: Asks::Matching(rules.into()), ..self }
     }
 
     /// Lets requests pass if the authority does not answer: Istio's `failOpen`. Off by default.
@@ -53,17 +73,36 @@ impl CustomAuthzLayer {
         Self { status_on_error, ..self }
     }
 
-    /// The rule for which a request is asked about, if there is one.
-    fn rule<B>(&self, request: &Request<B>) -> Result<Option<&RbacPolicy>, CustomDenied> {
-        if self.rules.is_empty() {
-            return Ok(None);
-        }
-        let Some(facts) = facts(request) else { return Err(self.denied(Reason::NoConnection)) };
-        match first_match(&self.rules, &facts) {
+    /// How long to wait for its answer: Istio's `timeout`, 600 s by default, as there. A request waits as long.
+    #[must_use]
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// Counts there.
+    #[must_use]
+    pub fn metrics(self, metrics: CustomAuthzMetrics) -> Self {
+        Self { metrics, ..self }
+    }
+
+    /// The name of the rule for which a request is asked about, if there is one.
+    fn rule<B>(&self, request: &Request<B>) -> Result<Option<&str>, CustomDenied> {
+        let rules = match &self.asks {
+            Asks::Everything => return Ok(Some(EVERY_REQUEST)),
+            Asks::Matching(rules) if rules.is_empty() => return Ok(None),
+            Asks::Matching(rules) => rules,
+        };
+        let Some(facts) = facts(request) else { return Err(self.not_asked(Reason::NoConnection)) };
+        match first_match(rules, &facts) {
             None => Ok(None),
-            Some((rule, Certainty::Known)) => Ok(Some(rule)),
-            Some((rule, Certainty::Unknown)) => Err(self.denied(Reason::Unevaluable(rule.name.clone()))),
+            Some((rule, Certainty::Known)) => Ok(Some(&rule.name)),
+            Some((rule, Certainty::Unknown)) => Err(self.not_asked(Reason::Unevaluable(rule.name.clone()))),
         }
+    }
+
+    fn not_asked(&self, reason: Reason) -> CustomDenied {
+        self.metrics.not_asked();
+        self.denied(reason)
     }
 
     fn denied(&self, reason: Reason) -> CustomDenied {
@@ -73,34 +112,46 @@ impl CustomAuthzLayer {
     /// What the answer makes of the request.
     pub(super) fn apply<B>(
         &self,
-        answer: Result<CheckResponse, BoxError>,
+        answer: Result<Result<CheckResponse, BoxError>, Elapsed>,
         request: &mut Request<B>,
     ) -> Result<(), CustomDenied> {
-        match answer {
-            Ok(CheckResponse::Allowed { set, remove }) => {
+        let source = match answer {
+            Ok(Ok(CheckResponse::Allowed { set, remove })) => {
+                self.metrics.ok();
                 for name in remove {
                     request.headers_mut().remove(name);
                 }
                 // Replaces what is there, and keeps all values of a name that is set to several.
                 request.headers_mut().extend(set);
-                Ok(())
+                return Ok(());
             }
-            Ok(CheckResponse::Denied { status, headers, body }) => {
-                Err(self.denied(Reason::Refused { status, headers: Box::new(headers), body }))
+            Ok(Ok(CheckResponse::Denied { status, headers, body })) => {
+                self.metrics.denied();
+                return Err(self.denied(Reason::Refused { status, headers: Box::new(headers), body }));
             }
-            Err(_) if self.fail_open => Ok(()),
-            Err(source) => Err(self.denied(Reason::Failed { status: self.status_on_error, source })),
+            Ok(Err(source)) => source,
+            Err(elapsed) => {
+                self.metrics.timeout();
+                elapsed.into()
+            }
+        };
+        self.metrics.error();
+        if self.fail_open {
+            self.metrics.failure_mode_allowed();
+            return Ok(());
         }
+        Err(self.denied(Reason::Failed { status: self.status_on_error, source }))
     }
 }
 
 impl fmt::Debug for CustomAuthzLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CustomAuthzLayer")
-            .field("provider", &self.provider)
-            .field("rules", &self.rules.len())
-            .field("fail_open", &self.fail_open)
-            .finish_non_exhaustive()
+        let mut fields = f.debug_struct("CustomAuthzLayer");
+        fields.field("provider", &self.provider);
+        if let Asks::Matching(rules) = &self.asks {
+            fields.field("rules", &rules.len());
+        }
+        fields.field("fail_open", &self.fail_open).field("timeout", &self.timeout).finish_non_exhaustive()
     }
 }
 
@@ -134,13 +185,10 @@ where
 
     fn call(&mut self, req: Request<B>) -> Self::Future {
         match self.layer.rule(&req) {
-            Ok(None) => CustomAuthzFuture::calling(self.inner.call(req)),
+            Ok(None) => CustomAuthzFuture::sent(self.inner.call(req)),
             Ok(Some(rule)) => {
-                let check = self.layer.authority.check(head(&req), &rule.name);
-                // The service that is ready is the one that will be called.
-                let clone = self.inner.clone();
-                let ready = std::mem::replace(&mut self.inner, clone);
-                CustomAuthzFuture::checking(check, ready, req, self.layer.clone())
+                let check = self.layer.authority.check(head(&req), rule);
+                CustomAuthzFuture::asking(check, &self.layer, &mut self.inner, req)
             }
             Err(denied) => CustomAuthzFuture::denied(denied),
         }

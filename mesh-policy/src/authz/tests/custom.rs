@@ -1,8 +1,8 @@
 //! External authorizers.
 
-use super::super::custom::{Authority, CheckFuture, CheckResponse};
 use super::*;
 use crate::BoxError;
+use crate::testing::{millis, secs};
 use http::{HeaderMap, HeaderValue};
 use mesh_core::response_flag::ResponseFlag;
 use parking_lot::Mutex;
@@ -141,6 +141,131 @@ async fn who_goes_while_the_authorizer_thinks_leaves_nothing_behind() {
     gate.notify_waiters();
     assert_ready_ok!(asked.poll());
     assert_eq!(script.sent(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_authorizer_that_hangs_is_not_waited_for_for_ever() {
+    let hanging = || Arc::new(Judge { gate: Some(Arc::default()), ..Judge::default() });
+    let (script, metrics) = (Script::new([]), CustomAuthzMetrics::default());
+    let layer = CustomAuthzLayer::new("judge", hanging()).metrics(metrics.clone());
+    let began = tokio::time::Instant::now();
+    let error = layer.layer(script.clone()).oneshot(request("/", None)).await.unwrap_err();
+    assert_eq!(began.elapsed(), secs(600), "Istio's");
+    let rejection = Rejection::of(&*error).unwrap();
+    assert_eq!((rejection.status.as_u16(), &*rejection.details), (403, "ext_authz_error"));
+
+    let began = tokio::time::Instant::now();
+    let open = layer.timeout(secs(1)).fail_open(true);
+    open.layer(script.clone()).oneshot(request("/", None)).await.unwrap();
+    assert_eq!((began.elapsed(), script.sent()), (secs(1), 1));
+    let counts = CustomAuthzCounts { error: 2, timeout: 2, failure_mode_allowed: 1, ..Default::default() };
+    assert_eq!(metrics.snapshot(), counts);
+}
+
+#[tokio::test]
+async fn answers_are_counted_with_nobody_registered() {
+    let answers = vec![Err("down".into()), Ok(CheckResponse::denied(StatusCode::FORBIDDEN))];
+    let (judge, metrics) = (judge(answers), CustomAuthzMetrics::default());
+    let svc = chain(&judge).custom.remove(0).metrics(metrics.clone()).layer(Script::new([]));
+    for path in ["/ask/1", "/ask/2", "/ask/3", "/free"] {
+        let _ = svc.clone().oneshot(request(path, None)).await;
+    }
+    let _ = svc.oneshot(Request::get("/ask/me").body(()).unwrap()).await;
+    let counts = CustomAuthzCounts { ok: 1, denied: 1, error: 1, not_asked: 1, ..Default::default() };
+    assert_eq!(metrics.snapshot(), counts);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_says_how_an_authorizer_is_asked() {
+    let policy = json!({
+        "apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy", "metadata": {"name": "ask"},
+        "spec": {"action": "CUSTOM", "provider": {"name": "opa"}, "rules": [{}]},
+    });
+    let read = |providers: serde_json::Value| {
+        let spec = json!({"policies": [policy.clone()], "extensionProviders": providers});
+        let spec: AuthzSpec = serde_json::from_value(spec).unwrap();
+        let again: AuthzSpec = serde_json::from_value(serde_json::to_value(&spec).unwrap()).unwrap();
+        assert_eq!(again, spec);
+        spec.build(|_| Some(Arc::new(Judge { gate: Some(Arc::default()), ..Judge::default() })))
+    };
+    let chain = read(json!([{"name": "opa", "timeout": "250ms", "statusOnError": "503"}])).unwrap();
+    let began = tokio::time::Instant::now();
+    let error = chain.custom[0].layer(Script::new([])).oneshot(request("/", None)).await.unwrap_err();
+    assert_eq!((began.elapsed(), Rejection::of(&*error).unwrap().status.as_u16()), (millis(250), 503));
+    for (wrong, want) in [
+        (json!([{"name": "opa", "timeout": "0s"}]), "extensionProviders[0].timeout: must be more than 0s"),
+        (
+            json!([{"name": "other"}, {"name": "opa", "statusOnError": 200}]),
+            "extensionProviders[1].statusOnError: must be a status from 400 to 599",
+        ),
+        (json!([{"name": "opa"}, {"name": "opa"}]), "extensionProviders[1].name: must be there once"),
+    ] {
+        assert_eq!(read(wrong).unwrap_err().to_string(), want);
+    }
+}
+
+/// What an authority may say, and the headers of the request that it is asked about.
+fn lines() -> impl Strategy<Value = Vec<(usize, u8)>> {
+    proptest::collection::vec((0..NAMES.len(), 0_u8..9), 0..8)
+}
+
+const NAMES: [&str; 4] = ["x-user", "cookie", "x-plan", "accept"];
+
+fn map(lines: &[(usize, u8)]) -> HeaderMap {
+    let mut map = HeaderMap::new();
+    for (name, value) in lines {
+        map.append(NAMES[*name], HeaderValue::from(u16::from(*value)));
+    }
+    map
+}
+
+proptest! {
+    /// Only what the authority allowed is sent, once and as it said: what it sets stands alone, what it removes is
+    /// gone, all else is untouched. A failure passes only where that is wanted, and then as it came.
+    #[test]
+    fn nothing_is_sent_but_what_the_authority_allowed(
+        has in lines(), set in lines(), remove in proptest::collection::vec(0..NAMES.len(), 0..3),
+        verdict in 0..4, fail_open: bool,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let names: Vec<http::HeaderName> = remove.iter().map(|at| NAMES[*at].parse().unwrap()).collect();
+            let (said, mut asked) = (map(&set), request("/", None));
+            asked.headers_mut().extend(map(&has));
+            let before = asked.headers().clone();
+            let authority = {
+                let (said, names) = (said.clone(), names.clone());
+                move |_: Request<()>| {
+                    let answer = match verdict {
+                        0 => Ok(CheckResponse::Allowed { set: said.clone(), remove: names.clone() }),
+                        1 => Ok(CheckResponse::denied(StatusCode::UNAUTHORIZED)),
+                        _ => Err(BoxError::from("down")),
+                    };
+                    async move {
+                        match verdict {
+                            3 => std::future::pending().await,
+                            _ => answer,
+                        }
+                    }
+                }
+            };
+            let layer = CustomAuthzLayer::new("judge", Arc::new(authority)).fail_open(fail_open);
+            let script = Script::new([]);
+            let answer = layer.layer(script.clone()).oneshot(asked).await;
+            let passes = verdict == 0 || (verdict > 1 && fail_open);
+            assert_eq!((answer.is_ok(), script.sent()), (passes, usize::from(passes)));
+            let Some(sent) = script.seen.lock().pop() else { return };
+            for name in before.keys().chain(said.keys()) {
+                let want: Vec<_> = match () {
+                    () if verdict != 0 => before.get_all(name).iter().collect(),
+                    () if said.contains_key(name) => said.get_all(name).iter().collect(),
+                    () if names.contains(name) => Vec::new(),
+                    () => before.get_all(name).iter().collect(),
+                };
+                assert_eq!(sent.headers().get_all(name).iter().collect::<Vec<_>>(), want, "{name}");
+            }
+        });
+    }
 }
 
 #[test]

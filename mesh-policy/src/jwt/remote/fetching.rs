@@ -11,7 +11,13 @@ use std::sync::atomic::Ordering;
 use tokio::time::{Instant, timeout};
 
 /// Tells those who wait that the fetch has ended, however it ends.
-struct Ended(Arc<Inner>);
+pub(super) struct Ended(Arc<Inner>);
+
+impl Ended {
+    pub(super) fn new(inner: Arc<Inner>) -> Self {
+        Self(inner)
+    }
+}
 
 impl Drop for Ended {
     fn drop(&mut self) {
@@ -20,8 +26,7 @@ impl Drop for Ended {
     }
 }
 
-pub(super) async fn run(inner: Arc<Inner>) {
-    let ended = Ended(inner);
+pub(super) async fn run(ended: Ended) {
     let inner = &ended.0;
     // One limit for all that it takes.
     let fetched = timeout(inner.settings.timeout, load(inner)).await;
@@ -29,8 +34,12 @@ pub(super) async fn run(inner: Arc<Inner>) {
         Ok(loaded) => {
             inner.settings.metrics.jwks_fetch_success();
             inner.loaded.store(Some(Arc::new(loaded)));
+            inner.failed.store(None);
         }
-        Err(_) => inner.settings.metrics.jwks_fetch_failed(),
+        Err(error) => {
+            inner.settings.metrics.jwks_fetch_failed();
+            inner.failed.store(Some(Arc::new(error)));
+        }
     }
 }
 

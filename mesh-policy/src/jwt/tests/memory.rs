@@ -41,3 +41,10 @@ async fn the_memory_of_tokens_is_bounded() {
     }
     assert_eq!(metrics.snapshot().jwt_cache_hit, before);
 }
+
+#[tokio::test]
+async fn no_number_of_tokens_is_too_many_to_ask_for() {
+    let layer = layer([ann()]).remember(usize::MAX);
+    assert!(format!("{layer:?}").contains("places: 1048576"), "{layer:?}");
+    assert!(principal(&layer, bearer(&ANN.token("1", &claims("ann")))).await.is_ok());
+}

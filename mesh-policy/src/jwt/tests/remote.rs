@@ -98,6 +98,37 @@ async fn without_keys_every_token_is_refused_and_fetching_is_not_hammered() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_refused_for_want_of_keys_can_be_told_why_there_are_none() {
+    use std::error::Error;
+    let web = Arc::new(Web::default());
+    let layer = believing(remote(&web));
+    let refused = || async {
+        let error = layer.layer(Script::new([])).oneshot(good()).await.unwrap_err();
+        crate::find::<JwtError>(&*error).unwrap().source().map(ToString::to_string)
+    };
+    assert_eq!(refused().await.as_deref(), Some("404"));
+    web.put(URI, "{");
+    advance(secs(5)).await;
+    assert_eq!(refused().await, Some(InvalidKeySet::Json.to_string()));
+    web.put(URI, jwks(&[BOB.jwk("2")]));
+    advance(secs(5)).await;
+    assert_eq!(refused().await, None, "there are keys; the token is not signed by one");
+}
+
+#[test]
+fn a_fetch_that_went_with_its_runtime_is_made_again() {
+    let web = web();
+    let keys = remote(&web).retry_after(secs(0));
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    // The task is dropped before it was polled.
+    runtime().block_on(async { drop(keys.refreshed()) });
+    assert_eq!(web.asked(), 0);
+    let layer = believing(keys);
+    let asked = runtime().block_on(async { tokio::time::timeout(secs(5), principal(&layer, good())).await });
+    assert!(asked.is_ok_and(|verdict| verdict.is_ok()), "nobody waits for the fetch that never was");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_new_key_is_found_and_a_key_that_is_gone_verifies_nothing_even_if_seen_before() {
     let web = web();
     let layer = believing(remote(&web));

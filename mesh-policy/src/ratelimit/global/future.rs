@@ -1,14 +1,16 @@
 //! The service's word, and then the inner answer or the refusal.
 
-use super::layer::{Judge, Verdict};
+use super::layer::{Policy, Verdict};
 use super::message::RateLimitResponse;
 use crate::BoxError;
+use crate::ask::{Asking, Judge, Next};
 use http::{HeaderMap, Request, Response};
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use tokio::time::Timeout;
 use tower_service::Service;
 
@@ -20,39 +22,63 @@ pin_project! {
         S: Service<Request<B>>,
     {
         #[pin]
-        state: State<S, F, B, S::Future>,
+        asking: Asking<Timeout<F>, Asked<F>, S, Request<B>>,
     }
 }
 
-pin_project! {
-    #[project = StateProj]
-    enum State<S, F, B, I> {
-        Asking { #[pin] word: Timeout<F>, held: Option<Held<S, B>> },
-        Sent { #[pin] inner: I, add: HeaderMap },
-        Refused { error: Option<BoxError> },
-    }
+/// Who judges the service's word.
+struct Asked<F> {
+    policy: Policy,
+    /// For the response.
+    add: HeaderMap,
+    word: PhantomData<fn() -> F>,
 }
 
-/// A request until the service has spoken.
-struct Held<S, B> {
-    judge: Judge,
-    service: S,
-    request: Request<B>,
+impl<F, B, C> Judge<Request<B>, Response<C>> for Asked<F>
+where
+    F: Future<Output = Result<RateLimitResponse, BoxError>>,
+{
+    type Word = Timeout<F>;
+
+    fn judge(&mut self, word: <Self::Word as Future>::Output, request: &mut Request<B>) -> Next<Self::Word> {
+        match self.policy.judge(word.unwrap_or_else(|elapsed| Err(elapsed.into()))) {
+            Verdict::Pass { request: lines, response } => {
+                for (name, value) in lines {
+                    request.headers_mut().append(name, value);
+                }
+                self.add = response;
+                Next::Send
+            }
+            Verdict::Refuse(error) => Next::Refuse(error),
+        }
+    }
+
+    fn finish(&mut self, response: &mut Response<C>) {
+        let mut last = None;
+        for (name, value) in std::mem::take(&mut self.add) {
+            // A header's further values come without its name.
+            last = name.or(last);
+            if let Some(name) = &last {
+                response.headers_mut().append(name, value);
+            }
+        }
+    }
 }
 
 impl<S: Service<Request<B>>, F, B> RateLimitFuture<S, F, B> {
     pub(super) fn sent(inner: S::Future) -> Self {
-        Self { state: State::Sent { inner, add: HeaderMap::new() } }
+        Self { asking: Asking::sent(inner) }
     }
 }
 
-impl<S: Service<Request<B>>, F, B> RateLimitFuture<S, F, B>
+impl<S: Service<Request<B>> + Clone, F, B> RateLimitFuture<S, F, B>
 where
     F: Future<Output = Result<RateLimitResponse, BoxError>>,
 {
-    pub(super) fn asking(word: F, judge: Judge, service: S, request: Request<B>) -> Self {
-        let word = tokio::time::timeout(judge.timeout(), word);
-        Self { state: State::Asking { word, held: Some(Held { judge, service, request }) } }
+    pub(super) fn asking(word: F, policy: Policy, service: &mut S, request: Request<B>) -> Self {
+        let word = tokio::time::timeout(policy.timeout(), word);
+        let asked = Asked { policy, add: HeaderMap::new(), word: PhantomData };
+        Self { asking: Asking::hold(word, asked, service, request) }
     }
 }
 
@@ -65,63 +91,12 @@ where
     type Output = Result<Response<C>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
-        loop {
-            let next = match state.as_mut().project() {
-                StateProj::Asking { word, held } => {
-                    let word = match ready!(word.poll(cx)) {
-                        Ok(answer) => answer,
-                        Err(elapsed) => Err(elapsed.into()),
-                    };
-                    let Some(Held { judge, mut service, mut request }) = held.take() else {
-                        return Poll::Pending;
-                    };
-                    match judge.judge(word) {
-                        Verdict::Pass { request: lines, response } => {
-                            for (name, value) in lines {
-                                request.headers_mut().append(name, value);
-                            }
-                            State::Sent { inner: service.call(request), add: response }
-                        }
-                        Verdict::Refuse(error) => State::Refused { error: Some(error) },
-                    }
-                }
-                StateProj::Sent { inner, add } => {
-                    let mut answer = ready!(inner.poll(cx)).map_err(Into::into);
-                    if let Ok(response) = &mut answer
-                        && !add.is_empty()
-                    {
-                        append(response.headers_mut(), std::mem::take(add));
-                    }
-                    return Poll::Ready(answer);
-                }
-                StateProj::Refused { error } => {
-                    // Without one it is polled after it was ready, which no caller may do.
-                    return error.take().map_or(Poll::Pending, |error| Poll::Ready(Err(error)));
-                }
-            };
-            state.set(next);
-        }
-    }
-}
-
-fn append(headers: &mut HeaderMap, add: HeaderMap) {
-    let mut last = None;
-    for (name, value) in add {
-        // A header's further values come without its name.
-        last = name.or(last);
-        if let Some(name) = &last {
-            headers.append(name, value);
-        }
+        self.project().asking.poll(cx)
     }
 }
 
 impl<S: Service<Request<B>>, F, B> fmt::Debug for RateLimitFuture<S, F, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match &self.state {
-            State::Asking { .. } => "RateLimitFuture(asking)",
-            State::Sent { .. } => "RateLimitFuture(sent)",
-            State::Refused { .. } => "RateLimitFuture(refused)",
-        })
+        f.debug_tuple("RateLimitFuture").field(&self.asking).finish()
     }
 }

@@ -164,14 +164,14 @@ fn descriptor(entries: &[Entry], view: &View<'_>) -> Option<RateLimitDescriptor>
     (!made.is_empty()).then_some(RateLimitDescriptor { entries: made })
 }
 
-/// Judges the answers of one layer's service.
+/// What follows from the answers of one layer's service.
 #[derive(Clone, Debug)]
-pub(super) struct Judge {
+pub(super) struct Policy {
     settings: Arc<Settings>,
     metrics: RateLimitMetrics,
 }
 
-impl Judge {
+impl Policy {
     pub(super) fn timeout(&self) -> Duration {
         self.settings.timeout
     }
@@ -274,10 +274,9 @@ where
         let Some(question) = self.layer.question(&req) else {
             return RateLimitFuture::sent(self.inner.call(req));
         };
-        // The service that was made ready is the one to call; a clone takes its place here.
-        let fresh = self.inner.clone();
-        let ready = std::mem::replace(&mut self.inner, fresh);
-        let judge = Judge { settings: Arc::clone(&self.layer.settings), metrics: self.layer.metrics.clone() };
-        RateLimitFuture::asking(self.layer.service.should_rate_limit(question), judge, ready, req)
+        let policy =
+            Policy { settings: Arc::clone(&self.layer.settings), metrics: self.layer.metrics.clone() };
+        let word = self.layer.service.should_rate_limit(question);
+        RateLimitFuture::asking(word, policy, &mut self.inner, req)
     }
 }

@@ -4,6 +4,7 @@ use crate::{BoxError, Rejection, find};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use parking_lot::Mutex;
+use proptest::prelude::*;
 use serde_json::json;
 use std::future::{Future, pending, ready};
 use std::pin::Pin;
@@ -213,5 +214,85 @@ fn a_wrong_file_says_where() {
         ),
     ] {
         assert_eq!(error(spec), want);
+    }
+}
+
+/// What a service may do, with headers for both sides.
+#[derive(Clone, Debug)]
+enum Said {
+    Word(Code, Vec<u8>, Vec<u8>),
+    Failed,
+    Nothing,
+}
+
+fn said() -> impl Strategy<Value = Said> {
+    let code = prop_oneof![Just(Code::Ok), Just(Code::OverLimit), Just(Code::Unknown)];
+    let lines = || proptest::collection::vec(any::<u8>(), 0..4);
+    prop_oneof![
+        4 => (code, lines(), lines()).prop_map(|(code, up, down)| Said::Word(code, up, down)),
+        1 => Just(Said::Failed),
+        1 => Just(Said::Nothing),
+    ]
+}
+
+fn line(value: &u8) -> (HeaderName, HeaderValue) {
+    (HeaderName::from_static("x-said"), HeaderValue::from(u16::from(*value)))
+}
+
+proptest! {
+    /// Closed, nothing passes without the service's word; open, everything does but what it refused. No header that
+    /// it gives is lost on either side, and none of those that were there.
+    #[test]
+    fn closed_nothing_passes_without_a_word_and_open_everything(said in said(), closed: bool) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let service = {
+                let said = said.clone();
+                move |_: RateLimitRequest| -> Word {
+                    match said.clone() {
+                        Said::Failed => Box::pin(ready(Err("down".into()))),
+                        Said::Nothing => Box::pin(pending()),
+                        Said::Word(code, up, down) => Box::pin(ready(Ok(RateLimitResponse {
+                            overall_code: code,
+                            request_headers_to_add: up.iter().map(line).collect(),
+                            response_headers_to_add: down.iter().map(line).collect(),
+                            ..RateLimitResponse::default()
+                        }))),
+                    }
+                }
+            };
+            let layer = by_user(service);
+            let layer = if closed { layer.failure_mode_deny() } else { layer };
+            let script = Script::new([Act::Header(200, "x-said", "before")]);
+            let mut asked = request();
+            asked.headers_mut().insert("x-said", HeaderValue::from_static("before"));
+            let answer = layer.layer(script.clone()).oneshot(asked).await;
+            let passes = match &said {
+                Said::Word(Code::Ok, ..) => true,
+                Said::Word(Code::OverLimit, ..) => false,
+                _ => !closed,
+            };
+            assert_eq!((answer.is_ok(), script.sent()), (passes, usize::from(passes)));
+            let values = |headers: &http::HeaderMap| -> Vec<String> {
+                headers.get_all("x-said").iter().map(|v| v.to_str().unwrap().to_owned()).collect()
+            };
+            let with = |before: &[&str], more: &[u8]| -> Vec<String> {
+                before.iter().map(ToString::to_string).chain(more.iter().map(ToString::to_string)).collect()
+            };
+            let (up, down) = match &said {
+                Said::Word(Code::Ok | Code::OverLimit, up, down) => (up.clone(), down.clone()),
+                _ => Default::default(),
+            };
+            match answer {
+                Ok(response) => {
+                    assert_eq!(values(response.headers()), with(&["before"], &down));
+                    assert_eq!(values(script.seen.lock()[0].headers()), with(&["before"], &up));
+                }
+                Err(error) => {
+                    let reply: Response<String> = Rejection::of(&*error).unwrap().into_response(false);
+                    assert_eq!(values(reply.headers()), with(&[], &down));
+                }
+            }
+        });
     }
 }

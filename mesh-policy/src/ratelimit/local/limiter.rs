@@ -114,24 +114,25 @@ impl Limiter {
     /// Takes a token from every bucket that holds for a request, or from none.
     pub(super) fn charge(&self, view: &View<'_>, now: Instant) -> Verdict {
         let now = self.epoch.ticks(now);
-        let (mut strictest, mut shared) = (None, false);
-        for (asked, limit) in self.limits.iter().enumerate() {
+        let (mut taken, mut strictest, mut shared) = (Taken::default(), None, false);
+        for limit in &self.limits {
             let Some(bucket) = limit.bucket(view, now) else { continue };
             shared |= bucket.shared;
             match take(bucket.full_at, &limit.rate, now) {
                 Ok(standing) => strictest = strictest.or(Some(standing)),
                 Err(standing) => {
-                    self.give_back(asked, view, now);
+                    taken.give_back();
                     return Verdict { standing: Err(standing), shared };
                 }
             }
+            taken.push(bucket.full_at, &limit.rate);
         }
         let standing = match &self.all {
             Some((rate, full_at)) if strictest.is_none() || self.always_all => match take(full_at, rate, now)
             {
                 Ok(standing) => Ok(strictest.or(Some(standing))),
                 Err(standing) => {
-                    self.give_back(self.limits.len(), view, now);
+                    taken.give_back();
                     Err(standing)
                 }
             },
@@ -139,14 +140,31 @@ impl Limiter {
         };
         Verdict { standing, shared }
     }
+}
 
-    /// Gives back what the first limits took.
+/// The buckets that a request has taken from. To look them up again could find others: who shares a slot may have
+/// one of its own by then.
+#[derive(Default)]
+struct Taken<'l> {
+    /// Enough for nearly all, without an allocation.
+    first: [Option<(&'l FullAt, &'l Rate)>; 4],
+    count: usize,
+    more: Vec<(&'l FullAt, &'l Rate)>,
+}
+
+impl<'l> Taken<'l> {
+    fn push(&mut self, full_at: &'l FullAt, rate: &'l Rate) {
+        match self.first.get_mut(self.count) {
+            Some(place) => *place = Some((full_at, rate)),
+            None => self.more.push((full_at, rate)),
+        }
+        self.count += 1;
+    }
+
     #[cold]
-    fn give_back(&self, asked: usize, view: &View<'_>, now: u64) {
-        for limit in self.limits.iter().take(asked) {
-            if let Some(bucket) = limit.bucket(view, now) {
-                give_back(bucket.full_at, &limit.rate);
-            }
+    fn give_back(&self) {
+        for (full_at, rate) in self.first.iter().flatten().chain(&self.more) {
+            give_back(full_at, rate);
         }
     }
 }

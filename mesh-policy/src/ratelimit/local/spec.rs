@@ -4,6 +4,7 @@ use super::layer::LocalRateLimitLayer;
 use crate::SpecError;
 use crate::ratelimit::bucket::Rate;
 use crate::ratelimit::entry::Entry;
+use crate::ratelimit::table;
 use http::{HeaderName, HeaderValue, StatusCode};
 use mesh_core::api::value::Span;
 use mesh_core::model::matcher::{HeaderKey, HeaderMatch, Pattern, Regex, ValueMatch};
@@ -324,7 +325,7 @@ impl TryFrom<LocalRateLimitSpec> for LocalRateLimitLayer {
             .filter_enforced(percentage(spec.filter_enforced, "filterEnforced")?)
             .status(refusal(spec.status, "status")?);
         if let Some(callers) = spec.max_dynamic_descriptors {
-            let callers = usize::try_from(callers).ok().filter(|n| (1..=1 << 24).contains(n));
+            let callers = usize::try_from(callers).ok().filter(|n| (1..=table::MOST).contains(n));
             let callers = callers
                 .ok_or_else(|| SpecError::new("maxDynamicDescriptors", "must be from 1 to 16777216"))?;
             layer = layer.max_dynamic_descriptors(callers);
@@ -344,14 +345,11 @@ impl TryFrom<LocalRateLimitSpec> for LocalRateLimitLayer {
         let made = descriptors(&spec.rate_limits)?;
         let limits = each(&spec.descriptors, "descriptors", |descriptor| {
             let rate = rate(&descriptor.token_bucket)?;
-            let wanted = wanted(descriptor, &made);
-            match wanted.is_empty() {
-                true => {
-                    Err(SpecError::new("entries", "must have the keys of one of rateLimits, in its order"))
-                }
-                false => Ok(wanted.into_iter().map(|entries| (entries, rate)).collect::<Vec<_>>()),
-            }
+            Ok(wanted(descriptor, &made)?.into_iter().map(|entries| (entries, rate)).collect::<Vec<_>>())
         })?;
+        if limits.is_empty() && spec.token_bucket.is_none() {
+            return Err(SpecError::new("tokenBucket", "must be there where there are no descriptors"));
+        }
         for (entries, rate) in limits.into_iter().flatten() {
             layer = layer.limit(entries, rate);
         }
@@ -359,19 +357,42 @@ impl TryFrom<LocalRateLimitSpec> for LocalRateLimitLayer {
     }
 }
 
-/// The entries that give a request a descriptor, as often as there is a way to it.
-fn wanted(descriptor: &DescriptorSpec, made: &[Vec<Entry>]) -> Vec<Vec<Entry>> {
+/// The entries that give a request a descriptor, as often as there is a way to it. None at all would be a bucket that
+/// no request ever takes from.
+fn wanted(descriptor: &DescriptorSpec, made: &[Vec<Entry>]) -> Result<Vec<Vec<Entry>>, SpecError> {
     let same_keys = |entries: &&Vec<Entry>| {
         let keys = entries.iter().map(|entry| &**entry.name());
         keys.eq(descriptor.entries.iter().map(|entry| entry.key.as_str()))
     };
-    let with_values = |entries: &Vec<Entry>| {
-        let each = entries.iter().cloned().zip(&descriptor.entries);
-        each.map(|(entry, want)| match want.value.as_str() {
-            "" => entry,
-            value => entry.is(value),
-        })
-        .collect()
+    let with_keys: Vec<_> = made.iter().filter(same_keys).collect();
+    if with_keys.is_empty() {
+        return Err(SpecError::new("entries", "must have the keys of one of rateLimits, in its order"));
+    }
+    // The first entry, by its place, whose value is not the one that an action always gives.
+    let never = |entries: &Vec<Entry>| {
+        let each = entries.iter().zip(&descriptor.entries);
+        each.map(|(entry, want)| want.value.is_empty() || entry.may_be(&want.value)).position(|may| !may)
     };
-    made.iter().filter(same_keys).map(with_values).collect()
+    let (mut found, mut wrong) = (Vec::new(), None);
+    for entries in with_keys {
+        match never(entries) {
+            Some(at) => wrong = wrong.max(Some(at)),
+            None => found.push(with_values(entries, descriptor)),
+        }
+    }
+    match (found.is_empty(), wrong) {
+        (true, Some(at)) => {
+            Err(SpecError::new(format!("entries[{at}].value"), "must be one that an action gives it"))
+        }
+        _ => Ok(found),
+    }
+}
+
+fn with_values(entries: &[Entry], descriptor: &DescriptorSpec) -> Vec<Entry> {
+    let each = entries.iter().cloned().zip(&descriptor.entries);
+    each.map(|(entry, want)| match want.value.as_str() {
+        "" => entry,
+        value => entry.is(value),
+    })
+    .collect()
 }

@@ -2,7 +2,7 @@
 
 use super::store::{Charge, Charged, Store, weighted};
 use crate::BoxError;
-use crate::ratelimit::table::Table;
+use crate::ratelimit::table::{Slot, Table};
 use crate::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::future::{Ready, ready};
 use std::hash::{Hash, Hasher};
@@ -16,7 +16,8 @@ use std::sync::Arc;
 pub struct MemoryStore(Arc<Table>);
 
 impl MemoryStore {
-    /// For at least so many counts; a caller has one for each quota, and two where the window slides.
+    /// For at least so many counts, of 16,777,216 at most; a caller has one for each quota, and two where the window
+    /// slides.
     pub fn new(counts: usize) -> Self {
         Self(Arc::new(Table::new(counts)))
     }
@@ -27,23 +28,18 @@ impl MemoryStore {
         hasher.finish()
     }
 
-    fn word(&self, key: &str, now: u64) -> Option<&AtomicU64> {
-        // What has expired is forgotten for nothing; of the others, that which expires first.
-        let debt = |word: u64| (word >> 32).saturating_sub(now);
-        self.0.slot(self.hash(key), debt).map(|slot| slot.word)
-    }
-
-    /// The weighted count of the window before.
+    /// The weighted count of the window before, which the key had for itself or shared.
     fn before(&self, charge: &Charge, now: u64) -> u64 {
         let Some((key, weight)) = &charge.previous else { return 0 };
-        let word = self.0.find(self.hash(key)).map_or(0, |word| word.load(SeqCst));
+        let word = self.0.find(self.hash(key), left(now)).map_or(0, |word| word.load(SeqCst));
         weighted(count(word, now), *weight)
     }
 
-    fn add(&self, charge: &Charge, now: u64) -> Charged {
+    /// Adds to a count if it has room; the word that was charged then.
+    fn add(&self, charge: &Charge, now: u64) -> (Charged, Option<&AtomicU64>) {
         let before = self.before(charge, now);
-        let Some(word) = self.word(&charge.key, now) else {
-            return Charged { used: charge.limit.into(), over: true };
+        let Some(Slot { word, shared }) = self.0.slot(self.hash(&charge.key), left(now)) else {
+            return (Charged { used: charge.limit.into(), over: true, shared: false }, None);
         };
         let room = |old: u64| {
             let new = count(old, now) + u64::from(charge.hits);
@@ -52,18 +48,23 @@ impl MemoryStore {
             (before + new <= u64::from(charge.limit)).then(|| expires.min(u64::from(u32::MAX)) << 32 | new)
         };
         match word.fetch_update(SeqCst, SeqCst, room) {
-            Ok(old) => Charged { used: before + count(old, now) + u64::from(charge.hits), over: false },
-            Err(old) => Charged { used: before + count(old, now), over: true },
+            Ok(old) => {
+                let used = before + count(old, now) + u64::from(charge.hits);
+                (Charged { used, over: false, shared }, Some(word))
+            }
+            Err(old) => (Charged { used: before + count(old, now), over: true, shared }, None),
         }
     }
+}
 
-    fn give_back(&self, charge: &Charge, now: u64) {
-        if let Some(word) = self.0.find(self.hash(&charge.key)) {
-            let less =
-                |old: u64| (count(old, now) >= u64::from(charge.hits)).then(|| old - u64::from(charge.hits));
-            let _ = word.fetch_update(SeqCst, SeqCst, less);
-        }
-    }
+/// For how long a word is in use yet: what has expired is forgotten for nothing.
+fn left(now: u64) -> impl Fn(u64) -> u64 {
+    move |word| (word >> 32).saturating_sub(now)
+}
+
+fn give_back(word: &AtomicU64, hits: u32, now: u64) {
+    let less = |old: u64| (count(old, now) >= u64::from(hits)).then(|| old - u64::from(hits));
+    let _ = word.fetch_update(SeqCst, SeqCst, less);
 }
 
 /// The count of a word that also says, in its upper half, when it expires.
@@ -76,12 +77,15 @@ impl Store for MemoryStore {
 
     fn charge(&self, charges: Vec<Charge>, now: u64) -> Self::Future {
         let mut charged: Vec<_> = charges.iter().map(|charge| self.add(charge, now)).collect();
-        if charged.iter().any(|one| one.over) {
-            for (charge, one) in charges.iter().zip(&mut charged).filter(|(_, one)| !one.over) {
-                self.give_back(charge, now);
-                one.used = one.used.saturating_sub(charge.hits.into());
+        if charged.iter().any(|(one, _)| one.over) {
+            for (charge, (one, word)) in charges.iter().zip(&mut charged) {
+                // To the word that was charged: who shares one might find another now.
+                if let Some(word) = word {
+                    give_back(word, charge.hits, now);
+                    one.used = one.used.saturating_sub(charge.hits.into());
+                }
             }
         }
-        ready(Ok(charged))
+        ready(Ok(charged.into_iter().map(|(one, _)| one).collect()))
     }
 }

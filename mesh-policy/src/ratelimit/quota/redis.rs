@@ -8,6 +8,7 @@ use super::store::{Charge, Charged, Store};
 use crate::BoxError;
 use redis::aio::ConnectionLike;
 use redis::{Cmd, ErrorKind, RedisResult, Script, ServerErrorKind};
+use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -86,13 +87,29 @@ impl<C: ConnectionLike + Clone> RedisStore<C> {
     }
 }
 
+/// The longest key that is kept as it is.
+const LONGEST: usize = 256;
+/// How much of a longer one is kept, so that people know whose it is.
+const KEPT: usize = 64;
+
+/// A key that takes little of Redis's memory: callers send their values as long as they like. SHA-1 will do: who finds
+/// two values with one hash shares a count with himself, and another's value is not found by its hash. None of the
+/// shorter keys looks so, since these end with their window.
+fn bounded(key: &str) -> Cow<'_, str> {
+    if key.len() <= LONGEST {
+        return Cow::Borrowed(key);
+    }
+    let kept = (0..=KEPT).rev().find_map(|at| key.get(..at)).unwrap_or_default();
+    Cow::Owned(format!("{kept}#{}", sha1_smol::Sha1::from(key).digest()))
+}
+
 /// A command that runs a script on charges.
 fn with(command: &str, script: &str, charges: &[Charge]) -> Cmd {
     let mut run = redis::cmd(command);
     run.arg(script).arg(charges.len().saturating_mul(2));
     for charge in charges {
         let before = charge.previous.as_ref().map_or(&charge.key, |(key, _)| key);
-        run.arg(&charge.key).arg(before);
+        run.arg(&*bounded(&charge.key)).arg(&*bounded(before));
     }
     for charge in charges {
         let weight = charge.previous.as_ref().map_or(0, |(_, weight)| *weight);
@@ -111,7 +128,8 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Store for RedisStore<C> 
             let (pairs, []) = answer.as_chunks() else {
                 return Err("the answer of Redis does not come in pairs".into());
             };
-            Ok(pairs.iter().map(|[used, over]| Charged { used: *used, over: *over != 0 }).collect())
+            let of = |[used, over]: &[u64; 2]| Charged { used: *used, over: *over != 0, shared: false };
+            Ok(pairs.iter().map(of).collect())
         })
     }
 }

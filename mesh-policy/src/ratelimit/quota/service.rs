@@ -1,5 +1,6 @@
 //! Which quotas a descriptor has, and what the store says of them.
 
+use super::metrics::QuotasMetrics;
 use super::store::{Charge, Charged, Store};
 use crate::BoxError;
 use crate::ratelimit::global::message::{
@@ -128,13 +129,22 @@ pub struct Quotas<S> {
     domain: Arc<str>,
     quotas: Arc<[Quota]>,
     clock: Clock,
+    metrics: QuotasMetrics,
 }
 
 impl<S: Store> Quotas<S> {
     /// The quotas of a domain, counted in this store. A descriptor has the one that fits it most closely; of those
-    /// of other domains, and those that none fits, nothing is counted.
+    /// that none fits, nothing is counted. To be asked about another domain is an error, by which a layer fails open
+    /// or closed and counts: the two were to have one name.
     pub fn new(store: S, domain: impl Into<Arc<str>>, quotas: impl Into<Arc<[Quota]>>) -> Self {
-        Self { store, domain: domain.into(), quotas: quotas.into(), clock: Arc::new(SystemTime::now) }
+        let (domain, quotas, metrics) = (domain.into(), quotas.into(), QuotasMetrics::default());
+        Self { store, domain, quotas, clock: Arc::new(SystemTime::now), metrics }
+    }
+
+    /// Counts there.
+    #[must_use]
+    pub fn metrics(self, metrics: QuotasMetrics) -> Self {
+        Self { metrics, ..self }
     }
 
     /// Reads the time there.
@@ -157,19 +167,21 @@ impl<S: Store> RateLimitService for Quotas<S> {
     fn should_rate_limit(&self, request: RateLimitRequest) -> Self::Future {
         let now = (self.clock)().duration_since(UNIX_EPOCH).unwrap_or_default();
         let hits = request.hits_addend.max(1);
+        let metrics = self.metrics.clone();
+        if *request.domain != *self.domain {
+            let other = OtherDomain { asked: request.domain, ours: self.domain.clone() };
+            return QuotasFuture { charging: None, asked: Vec::new(), other: Some(other), metrics };
+        }
         let mut charges = Vec::new();
-        let known = *request.domain == *self.domain;
         let asked = request.descriptors.iter().map(|descriptor| {
-            let quota = self.quota(descriptor).filter(|_| known)?;
+            let quota = self.quota(descriptor)?;
             let (charge, left) = quota.charge(&self.domain, descriptor, hits, now);
             charges.push(charge);
             Some((quota.limit.clone(), left))
         });
         let asked = asked.collect();
-        match charges.is_empty() {
-            true => QuotasFuture { charging: None, asked },
-            false => QuotasFuture { charging: Some(self.store.charge(charges, now.as_secs())), asked },
-        }
+        let charging = (!charges.is_empty()).then(|| self.store.charge(charges, now.as_secs()));
+        QuotasFuture { charging, asked, other: None, metrics }
     }
 }
 
@@ -181,6 +193,21 @@ impl<S: fmt::Debug> fmt::Debug for Quotas<S> {
     }
 }
 
+/// A layer and its quotas do not speak of the same limits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct OtherDomain {
+    asked: String,
+    ours: Arc<str>,
+}
+
+impl fmt::Display for OtherDomain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "asked about the domain {:?}; these quotas are of {:?}", self.asked, self.ours)
+    }
+}
+
+impl std::error::Error for OtherDomain {}
+
 pin_project! {
     /// The verdict of [`Quotas`].
     #[derive(Debug)]
@@ -189,6 +216,8 @@ pin_project! {
         #[pin]
         charging: Option<F>,
         asked: Vec<Option<(RateLimit, Duration)>>,
+        other: Option<OtherDomain>,
+        metrics: QuotasMetrics,
     }
 }
 
@@ -197,19 +226,44 @@ impl<F: Future<Output = Result<Vec<Charged>, BoxError>>> Future for QuotasFuture
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let charged = match this.charging.as_pin_mut() {
-            Some(charging) => ready!(charging.poll(cx))?,
-            None => Vec::new(),
+        let charged = match (this.other.take(), this.charging.as_pin_mut()) {
+            (Some(other), _) => Err(other.into()),
+            (None, Some(charging)) => ready!(charging.poll(cx)),
+            (None, None) => Ok(Vec::new()),
         };
         let asked = std::mem::take(this.asked);
-        if charged.len() != asked.iter().flatten().count() {
-            return Poll::Ready(Err("the store did not answer for every count".into()));
-        }
+        let charged = charged.and_then(|charged| match charged.len() == asked.iter().flatten().count() {
+            true => Ok(charged),
+            false => Err("the store did not answer for every count".into()),
+        });
+        let charged = match charged {
+            Ok(charged) => charged,
+            Err(error) => {
+                this.metrics.error();
+                return Poll::Ready(Err(error));
+            }
+        };
+        count(this.metrics, &asked, &charged);
         let mut charged = charged.into_iter();
         let statuses: Vec<_> = asked.into_iter().map(|asked| status(asked, &mut charged)).collect();
         let over = statuses.iter().any(|status| status.code == Code::OverLimit);
         let overall_code = if over { Code::OverLimit } else { Code::Ok };
         Poll::Ready(Ok(RateLimitResponse { overall_code, statuses, ..RateLimitResponse::default() }))
+    }
+}
+
+fn count(metrics: &QuotasMetrics, asked: &[Option<(RateLimit, Duration)>], charged: &[Charged]) {
+    for _ in asked.iter().filter(|quota| quota.is_none()) {
+        metrics.unlimited();
+    }
+    for one in charged {
+        match one.over {
+            true => metrics.over_limit(),
+            false => metrics.within_limit(),
+        }
+        if one.shared {
+            metrics.shared();
+        }
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Charged {
     pub used: u64,
     /// There was no room for it.
     pub over: bool,
+    /// Other callers count there as well, since the store had no room to keep them apart.
+    pub shared: bool,
 }
 
 /// Keeps counts.

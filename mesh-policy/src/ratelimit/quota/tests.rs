@@ -106,9 +106,39 @@ async fn the_quota_that_fits_most_closely_counts() {
     }
     for _ in 0..10 {
         assert!(passes(&quotas, &[("user", "a")]).await, "none fits");
-        let other = RateLimitRequest { domain: "other".to_owned(), ..ask(&[("plan", "none")]) };
-        assert_eq!(word(&quotas, other).await.overall_code, Code::Ok, "another domain's");
     }
+}
+
+#[tokio::test]
+async fn a_layer_with_another_domain_does_not_pass_for_one_within_its_limits() {
+    let (metrics, seen) = (QuotasMetrics::default(), RateLimitMetrics::default());
+    let quotas = Wall::default().quotas([Quota::new(9, RateLimitUnit::Day).each("x-user")]);
+    let quotas = quotas.metrics(metrics.clone());
+    let error =
+        quotas.should_rate_limit(RateLimitRequest { domain: "shpo".to_owned(), ..ask(&[("x-user", "a")]) });
+    let error = error.await.unwrap_err();
+    assert_eq!(error.to_string(), r#"asked about the domain "shpo"; these quotas are of "shop""#);
+    let layer = RateLimitLayer::new(quotas, "shpo")
+        .descriptor([Entry::header(http::HeaderName::from_static("x-user"))])
+        .metrics(seen.clone());
+    let request = || Request::get("/").header("x-user", "a").body(()).unwrap();
+    assert!(layer.layer(Script::new([])).oneshot(request()).await.is_ok(), "it fails open");
+    assert!(layer.failure_mode_deny().layer(Script::new([])).oneshot(request()).await.is_err());
+    assert_eq!((metrics.snapshot().error, seen.snapshot().error), (3, 2));
+}
+
+#[tokio::test]
+async fn verdicts_are_counted_with_nobody_registered() {
+    let metrics = QuotasMetrics::default();
+    let quotas = [Quota::new(1, RateLimitUnit::Day).each("user")];
+    let quotas =
+        Quotas::new(MemoryStore::new(8), "shop", quotas).clock(|| UNIX_EPOCH).metrics(metrics.clone());
+    for i in 0..9 {
+        let _ = passes(&quotas, &[("user", &i.to_string())]).await;
+    }
+    assert!(passes(&quotas, &[("stranger", "a")]).await);
+    let counts = metrics.snapshot();
+    assert_eq!(counts, QuotasCounts { within_limit: 8, over_limit: 1, shared: 1, unlimited: 1, error: 0 });
 }
 
 #[tokio::test]
@@ -131,6 +161,52 @@ async fn what_one_quota_refuses_counts_in_no_other() {
         assert_eq!((refused.statuses[1].code, refused.statuses[1].limit_remaining), (Code::OverLimit, 0));
     }
     assert_eq!(word(&quotas, both("b")).await.overall_code, Code::Ok);
+}
+
+#[tokio::test]
+async fn who_shares_a_count_has_no_more_than_one_across_windows() {
+    let wall = Wall::default();
+    let clock = wall.clone();
+    let quotas = [
+        Quota::new(4, RateLimitUnit::Minute).each("owner"),
+        Quota::new(4, RateLimitUnit::Minute).each("user").sliding(),
+    ];
+    let quotas = Quotas::new(MemoryStore::new(8), "shop", quotas).clock(move || clock.read());
+    for i in 0..8 {
+        assert!(passes(&quotas, &[("owner", &i.to_string())]).await);
+    }
+    // At 60 s the owners' windows have ended, so that there is room again; the one before still weighs all of it.
+    let mut passed = 0;
+    for now in [59_000, 60_000] {
+        *wall.0.lock() = now;
+        while passes(&quotas, &[("user", "late")]).await {
+            passed += 1;
+        }
+    }
+    assert!((1..=4).contains(&passed), "{passed} passed in any minute");
+}
+
+#[tokio::test]
+async fn what_another_quota_refuses_is_given_back_to_a_shared_count_too() {
+    let wall = Wall::default();
+    let clock = wall.clone();
+    let quotas = [
+        Quota::new(2, RateLimitUnit::Day).each("user"),
+        Quota::new(0, RateLimitUnit::Day).only("plan", "none"),
+    ];
+    let quotas = Quotas::new(MemoryStore::new(8), "shop", quotas).clock(move || clock.read());
+    let owner = |i: u32| format!("owner {i}");
+    for i in 0..8 {
+        assert!(passes(&quotas, &[("user", &owner(i))]).await);
+    }
+    for i in 0..100 {
+        let mut both = ask(&[("user", &format!("other {i}"))]);
+        both.descriptors.extend(ask(&[("plan", "none")]).descriptors);
+        assert_eq!(word(&quotas, both).await.overall_code, Code::OverLimit);
+    }
+    for i in 0..8 {
+        assert!(passes(&quotas, &[("user", &owner(i))]).await, "nobody used up its second");
+    }
 }
 
 #[test]
