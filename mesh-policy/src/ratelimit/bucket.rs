@@ -129,24 +129,32 @@ pub struct Standing {
     pub reset: Duration,
 }
 
+/// How far a bucket is from full after it was asked: a [`Standing`] before it is worked out, which takes two divisions
+/// that nobody needs whose callers are not told.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Level<'r> {
+    rate: &'r Rate,
+    lacks: u64,
+}
+
 /// The moment at which a bucket will be full, in ticks; a moment that has passed is a full bucket.
 pub(super) type FullAt = AtomicU64;
 
 /// Takes a token.
 ///
 /// # Errors
-/// The standing of a bucket that has none; nothing was taken.
-pub(super) fn take(full_at: &FullAt, rate: &Rate, now: u64) -> Result<Standing, Standing> {
+/// The level of a bucket that has none; nothing was taken.
+pub(super) fn take<'r>(full_at: &FullAt, rate: &'r Rate, now: u64) -> Result<Level<'r>, Level<'r>> {
     let mut seen = full_at.load(Relaxed);
     loop {
         // Time that other threads read a little later may be in there already; that is no debt of theirs.
         let after = seen.max(now).saturating_add(rate.interval);
         if after - now > rate.depth {
-            return Err(standing(rate, seen.max(now) - now));
+            return Err(Level { rate, lacks: seen.max(now) - now });
         }
         // Relaxed: the word guards nothing but itself.
         match full_at.compare_exchange_weak(seen, after, Relaxed, Relaxed) {
-            Ok(_) => return Ok(standing(rate, after - now)),
+            Ok(_) => return Ok(Level { rate, lacks: after - now }),
             Err(other) => seen = other,
         }
     }
@@ -158,14 +166,17 @@ pub(super) fn give_back(full_at: &FullAt, rate: &Rate) {
     let _ = full_at.fetch_update(Relaxed, Relaxed, |at| Some(at.saturating_sub(rate.interval)));
 }
 
-/// Of a bucket that lacks so many ticks.
-fn standing(rate: &Rate, lacks: u64) -> Standing {
-    let held = rate.depth.saturating_sub(lacks);
-    let missing = rate.interval.saturating_sub(held);
-    Standing {
-        limit: rate.max_tokens,
-        remaining: rate.tokens(held),
-        reset: Duration::from_nanos(missing.div_ceil(TICKS_A_NANO)),
+impl Level<'_> {
+    /// What callers are told.
+    pub(super) fn standing(self) -> Standing {
+        let Self { rate, lacks } = self;
+        let held = rate.depth.saturating_sub(lacks);
+        let missing = rate.interval.saturating_sub(held);
+        Standing {
+            limit: rate.max_tokens,
+            remaining: rate.tokens(held),
+            reset: Duration::from_nanos(missing.div_ceil(TICKS_A_NANO)),
+        }
     }
 }
 
@@ -201,7 +212,8 @@ impl Bucket {
     /// # Errors
     /// How the bucket stands if it has none; nothing was taken.
     pub fn try_take(&self, now: Instant) -> Result<Standing, Standing> {
-        take(&self.full_at, &self.rate, self.epoch.ticks(now))
+        let level = take(&self.full_at, &self.rate, self.epoch.ticks(now));
+        level.map(Level::standing).map_err(Level::standing)
     }
 
     /// Gives back a token that was not used after all.
@@ -248,7 +260,7 @@ mod loom {
             };
             assert!(take(&full_at, &rate, 0).is_ok());
             other.join().unwrap();
-            assert_eq!(take(&full_at, &rate, 0).unwrap().remaining, 0);
+            assert_eq!(take(&full_at, &rate, 0).unwrap().standing().remaining, 0);
             assert!(take(&full_at, &rate, 0).is_err());
         });
     }

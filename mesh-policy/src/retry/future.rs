@@ -29,7 +29,7 @@ pin_project! {
         #[pin]
         state: State<S::Future, S::Response>,
         // None where there is no retry.
-        plan: Option<Box<Plan<S, B>>>,
+        plan: Option<Plan<S, B>>,
         // None where the plan has it.
         once: Option<InFlight>,
     }
@@ -79,7 +79,7 @@ where
     }
 
     /// Sent by a plan.
-    pub(super) fn planned(inner: S::Future, plan: Box<Plan<S, B>>) -> Self {
+    pub(super) fn planned(inner: S::Future, plan: Plan<S, B>) -> Self {
         let state = match plan.settings.hedge {
             None => State::Sent { inner },
             Some(hedge) => State::Racing { race: Box::new(Race::new(hedge, inner)) },
@@ -104,16 +104,17 @@ where
                 StateProj::Sent { inner } => {
                     let answer = ready!(inner.poll(cx)).map_err(Into::into);
                     // The common case returns what it has: each step on its way would copy the response.
-                    if this.plan.as_deref().is_none_or(|plan| plan.passes(&answer)) {
-                        this.plan.take();
-                        this.once.take();
+                    if this.plan.as_ref().is_none_or(|plan| plan.passes(&answer)) {
+                        // Where they are: taken out they would be copied first.
+                        *this.plan = None;
+                        *this.once = None;
                         return Poll::Ready(answer);
                     }
                     answer
                 }
                 StateProj::Racing { race } => {
                     // Only a plan makes a race.
-                    let Some(plan) = this.plan.as_deref_mut() else { return Poll::Pending };
+                    let Some(plan) = this.plan.as_mut() else { return Poll::Pending };
                     ready!(race.poll(plan, cx))
                 }
                 StateProj::Answered { answer } => match answer.take() {
@@ -128,10 +129,10 @@ where
                 }
                 StateProj::Readying => {
                     // Readying follows a plan's verdict, so there is a plan.
-                    let Some(plan) = this.plan.as_deref_mut() else { return Poll::Pending };
+                    let Some(plan) = this.plan.as_mut() else { return Poll::Pending };
                     if let Err(error) = ready!(plan.service.poll_ready(cx)) {
                         let report = RetryReport { attempts: plan.attempt.number(), stop: None };
-                        this.plan.take();
+                        *this.plan = None;
                         return Poll::Ready(report.onto(Err(error.into())));
                     }
                     let inner = plan.send();
@@ -145,7 +146,7 @@ where
                 }
             };
             // An answer that is still to be judged follows a plan's attempt, so there is a plan.
-            let Some(plan) = this.plan.as_deref_mut() else { return Poll::Ready(answer) };
+            let Some(plan) = this.plan.as_mut() else { return Poll::Ready(answer) };
             match plan.judge(&answer) {
                 None => {
                     cx.waker().wake_by_ref();
@@ -156,7 +157,7 @@ where
                     plan.replay.commit();
                     let report = RetryReport { attempts: plan.attempt.number(), stop };
                     // Permits end with the answer, not when this future is dropped.
-                    this.plan.take();
+                    *this.plan = None;
                     return Poll::Ready(report.onto(answer));
                 }
                 Some(Next::Wait(backoff)) => {

@@ -220,7 +220,7 @@ where
             head.extensions.insert(attempt.clone());
         }
         let body = replay.body(attempt.number());
-        let plan = Box::new(Plan {
+        let plan = Plan {
             // Not ready yet; made ready before it is used.
             service: self.inner.clone(),
             head: head.clone(),
@@ -228,7 +228,7 @@ where
             attempt,
             permit: None,
             settings: in_flight,
-        });
+        };
         let first = Request::from_parts(head, body);
         RetryFuture::planned(self.inner.call(first), plan)
     }

@@ -51,7 +51,7 @@ proptest! {
         let full_at = FullAt::new(0);
         let now = ticks(at);
         while take(&full_at, &rate, now).is_ok() {}
-        let refused = take(&full_at, &rate, now).unwrap_err();
+        let refused = take(&full_at, &rate, now).unwrap_err().standing();
         prop_assert_eq!(refused.remaining, 0);
         let wait = u64::try_from(refused.reset.as_nanos()).unwrap();
         prop_assert!(take(&full_at, &rate, now + ticks(wait.saturating_sub(1))).is_err());
@@ -75,11 +75,11 @@ proptest! {
 fn a_full_bucket_counts_down_and_refills() {
     let rate = Rate::token_bucket(3, 1, Duration::from_secs(10)).unwrap();
     let full_at = FullAt::new(0);
-    let left: Vec<_> = (0..3).map(|_| take(&full_at, &rate, 0).unwrap().remaining).collect();
+    let left: Vec<_> = (0..3).map(|_| take(&full_at, &rate, 0).unwrap().standing().remaining).collect();
     assert_eq!(left, [2, 1, 0]);
-    let refused = take(&full_at, &rate, ticks(4 * NANOS_A_SECOND)).unwrap_err();
+    let refused = take(&full_at, &rate, ticks(4 * NANOS_A_SECOND)).unwrap_err().standing();
     assert_eq!(refused, Standing { limit: 3, remaining: 0, reset: Duration::from_secs(6) });
-    assert_eq!(take(&full_at, &rate, ticks(1000 * NANOS_A_SECOND)).unwrap().remaining, 2);
+    assert_eq!(take(&full_at, &rate, ticks(1000 * NANOS_A_SECOND)).unwrap().standing().remaining, 2);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::future::LocalRateLimitFuture;
 use super::limiter::Limiter;
-use crate::ratelimit::bucket::{Rate, Standing};
+use crate::ratelimit::bucket::{Level, Rate, Standing};
 use crate::ratelimit::entry::{Entry, View};
 use crate::ratelimit::error::RateLimited;
 use crate::ratelimit::headers;
@@ -145,17 +145,16 @@ impl LocalRateLimitLayer {
         if !self.draws(self.settings.enabled) {
             return Ok(None);
         }
-        self.metrics.enabled();
         let verdict = self.limiter.charge(&View::of(request), now);
         if verdict.shared {
             self.metrics.shared();
         }
-        match verdict.standing {
-            Ok(standing) => {
+        match verdict.level {
+            Ok(level) => {
                 self.metrics.ok();
-                Ok(standing.filter(|_| self.settings.headers))
+                Ok(level.filter(|_| self.settings.headers).map(Level::standing))
             }
-            Err(standing) => self.over(standing),
+            Err(level) => self.over(level.standing()),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Which buckets a request takes from, and what they say together.
 
-use crate::ratelimit::bucket::{Epoch, FullAt, Rate, Standing, give_back, take};
+use crate::ratelimit::bucket::{Epoch, FullAt, Level, Rate, give_back, take};
 use crate::ratelimit::entry::{Entry, View};
 use crate::ratelimit::table::Table;
 use std::hash::Hasher;
@@ -89,9 +89,9 @@ pub(super) struct Limiter {
 }
 
 /// What the buckets say.
-pub(super) struct Verdict {
+pub(super) struct Verdict<'l> {
     /// Of the bucket that refused, or else of the strictest that was asked; `None` if none was.
-    pub(super) standing: Result<Option<Standing>, Standing>,
+    pub(super) level: Result<Option<Level<'l>>, Level<'l>>,
     pub(super) shared: bool,
 }
 
@@ -112,33 +112,37 @@ impl Limiter {
     }
 
     /// Takes a token from every bucket that holds for a request, or from none.
-    pub(super) fn charge(&self, view: &View<'_>, now: Instant) -> Verdict {
+    pub(super) fn charge(&self, view: &View<'_>, now: Instant) -> Verdict<'_> {
         let now = self.epoch.ticks(now);
+        // The common case: nothing to be given back.
+        if let (Some((rate, full_at)), []) = (&self.all, &*self.limits) {
+            return Verdict { level: take(full_at, rate, now).map(Some), shared: false };
+        }
         let (mut taken, mut strictest, mut shared) = (Taken::default(), None, false);
         for limit in &self.limits {
             let Some(bucket) = limit.bucket(view, now) else { continue };
             shared |= bucket.shared;
             match take(bucket.full_at, &limit.rate, now) {
-                Ok(standing) => strictest = strictest.or(Some(standing)),
-                Err(standing) => {
+                Ok(level) => strictest = strictest.or(Some(level)),
+                Err(level) => {
                     taken.give_back();
-                    return Verdict { standing: Err(standing), shared };
+                    return Verdict { level: Err(level), shared };
                 }
             }
             taken.push(bucket.full_at, &limit.rate);
         }
-        let standing = match &self.all {
+        let level = match &self.all {
             Some((rate, full_at)) if strictest.is_none() || self.always_all => match take(full_at, rate, now)
             {
-                Ok(standing) => Ok(strictest.or(Some(standing))),
-                Err(standing) => {
+                Ok(level) => Ok(strictest.or(Some(level))),
+                Err(level) => {
                     taken.give_back();
-                    Err(standing)
+                    Err(level)
                 }
             },
             _ => Ok(strictest),
         };
-        Verdict { standing, shared }
+        Verdict { level, shared }
     }
 }
 

@@ -172,7 +172,7 @@ async fn what_is_not_enforced_passes_and_is_counted() {
         passed += u64::from(passes(&layer, from("192.0.2.1")).await);
     }
     let counts = metrics.snapshot();
-    assert_eq!((counts.enabled, counts.ok, counts.rate_limited), (201, 1, 200));
+    assert_eq!((counts.enabled(), counts.ok, counts.rate_limited), (201, 1, 200));
     assert_eq!(counts.enforced, 201 - passed);
     assert!((60..140).contains(&counts.enforced), "{counts:?}");
     let off = LocalRateLimitLayer::new(Rate::per_second(1)).filter_enabled(Fraction::ZERO);
