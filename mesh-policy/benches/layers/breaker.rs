@@ -16,6 +16,11 @@ pub(crate) fn ours() -> BreakerLayer {
     BreakerLayer::new(Breaker::new(CircuitLimits { max_requests: 1024, ..CircuitLimits::default() }))
 }
 
+/// Opens after five failures in a row.
+pub(crate) fn classic() -> CircuitLayer {
+    CircuitLayer::new(Circuit::builder().consecutive_failures(5).build())
+}
+
 /// Until the end of the response's body; the two others hold a place until its head.
 #[divan::bench]
 fn mesh(bencher: Bencher<'_, '_>) {
@@ -37,11 +42,9 @@ fn tower_resilience_bulkhead(bencher: Bencher<'_, '_>) {
     cost(bencher, layer.layer(Noop));
 }
 
-/// Opens after five failures in a row.
 #[divan::bench]
 fn mesh_classic_row(bencher: Bencher<'_, '_>) {
-    let circuit = Circuit::builder().consecutive_failures(5).build();
-    cost(bencher, CircuitLayer::new(circuit).layer(Noop));
+    cost(bencher, classic().layer(Noop));
 }
 
 #[divan::bench]

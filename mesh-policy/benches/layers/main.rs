@@ -17,6 +17,7 @@ mod breaker;
 mod fault;
 mod harness;
 mod jwt;
+mod message;
 mod noop;
 mod outlier;
 mod ratelimit;

@@ -8,14 +8,22 @@ use mesh_policy::shed::{
 use tower_layer::Layer;
 use tower_resilience::adaptive::{AdaptiveLimiterLayer, Aimd};
 
+pub(crate) fn adaptive() -> AdaptiveConcurrencyLayer {
+    AdaptiveConcurrencyLayer::new(AdaptiveConcurrency::default())
+}
+
+pub(crate) fn admission() -> AdmissionControlLayer {
+    AdmissionControlLayer::new(AdmissionControl::default())
+}
+
 #[divan::bench]
 fn mesh_adaptive_concurrency(bencher: Bencher<'_, '_>) {
-    cost(bencher, AdaptiveConcurrencyLayer::new(AdaptiveConcurrency::default()).layer(Noop));
+    cost(bencher, adaptive().layer(Noop));
 }
 
 #[divan::bench]
 fn mesh_admission_control(bencher: Bencher<'_, '_>) {
-    cost(bencher, AdmissionControlLayer::new(AdmissionControl::default()).layer(Noop));
+    cost(bencher, admission().layer(Noop));
 }
 
 #[divan::bench]

@@ -2,7 +2,7 @@
 
 use crate::harness::{Noop, cost, cost_of};
 use crate::retry::Towers;
-use crate::{authz, breaker, fault, outlier, ratelimit, retry};
+use crate::{authz, breaker, fault, message, outlier, ratelimit, retry, shed};
 use divan::Bencher;
 use mesh_policy::rescue::RescueLayer;
 use mesh_policy::timeout::{AttemptTimeoutLayer, TimeoutLayer};
@@ -25,6 +25,42 @@ fn mesh(bencher: Bencher<'_, '_>) {
         .layer(TimeoutLayer::new(WHOLE))
         .layer(retry::ours())
         .layer(AttemptTimeoutLayer::new(ATTEMPT))
+        .layer(breaker::ours())
+        .layer(outlier::ours())
+        .service(Noop);
+    cost(bencher, stack);
+}
+
+/// Those of them that the others have, too.
+#[divan::bench]
+fn mesh_as_tower(bencher: Bencher<'_, '_>) {
+    let stack = ServiceBuilder::new()
+        .layer(ratelimit::ours())
+        .layer(AttemptTimeoutLayer::new(WHOLE))
+        .layer(retry::ours())
+        .layer(AttemptTimeoutLayer::new(ATTEMPT))
+        .layer(breaker::ours())
+        .service(Noop);
+    cost(bencher, stack);
+}
+
+/// Every layer but those whose cost is their policies' and tokens': authorization and JWT.
+#[divan::bench]
+fn mesh_every_layer(bencher: Bencher<'_, '_>) {
+    let stack = ServiceBuilder::new()
+        .layer(message::cors())
+        .layer(RescueLayer::new())
+        .layer(message::limits())
+        .layer(ratelimit::ours())
+        .layer(message::headers())
+        .layer(message::rewrite())
+        .layer(fault::ours())
+        .layer(TimeoutLayer::new(WHOLE))
+        .layer(shed::adaptive())
+        .layer(shed::admission())
+        .layer(retry::ours())
+        .layer(AttemptTimeoutLayer::new(ATTEMPT))
+        .layer(breaker::classic())
         .layer(breaker::ours())
         .layer(outlier::ours())
         .service(Noop);
