@@ -172,6 +172,9 @@ impl AdaptiveConcurrency {
     }
 
     /// Lets requests wait for a place; by default none does. To be called before it is cloned.
+    ///
+    /// A place is taken until its response's end, so a task that keeps one response unread while it waits for another
+    /// may wait for the place that it holds itself, as long as the queue lets it.
     #[must_use]
     pub fn queue(self, queue: Queue) -> Self {
         self.change(|shared| shared.waiting = (queue.most > 0).then(|| Waiting::new(queue)))
@@ -253,9 +256,10 @@ impl AdaptiveConcurrency {
     /// Gives a place back.
     pub(super) fn release(&self, now: Instant) {
         self.0.open.close();
+        let Some(waiting) = &self.0.waiting else { return };
         // Pairs with the one in `wait`: either this sees who waits, or they see the place.
         fence(SeqCst);
-        if self.0.waiting.as_ref().is_some_and(|waiting| waiting.len() > 0) {
+        if waiting.len() > 0 {
             self.0.grant(now);
         }
     }

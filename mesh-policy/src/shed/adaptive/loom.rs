@@ -17,16 +17,22 @@ fn now() -> Instant {
     *NOW
 }
 
-/// One place, room for one to wait, and windows that do not end.
-fn one_place() -> AdaptiveConcurrency {
-    let hour = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// One place, room for so many to wait, and windows of that length.
+fn one_place_and_window(waiting: usize, window: Duration) -> AdaptiveConcurrency {
     let settings = Gradient {
         fixed_min_rtt: Some(Duration::from_millis(1)),
-        concurrency_update_interval: hour,
+        concurrency_update_interval: window,
         min_concurrency: 1,
         ..Gradient::default()
     };
-    AdaptiveConcurrency::new(settings).queue(Queue::new(1, hour))
+    AdaptiveConcurrency::new(settings).queue(Queue::new(waiting, HOUR))
+}
+
+/// One place, room for one to wait, and windows that do not end.
+fn one_place() -> AdaptiveConcurrency {
+    one_place_and_window(1, HOUR)
 }
 
 #[derive(Default)]
@@ -72,6 +78,47 @@ fn a_place_that_is_given_to_somebody_who_leaves_is_not_lost() {
         leaves.join().unwrap();
         assert_eq!((limit.snapshot().open, limit.snapshot().waiting), (0, 0));
         assert!(limit.try_acquire(Criticality::Critical, now()).is_some());
+    });
+}
+
+#[test]
+fn a_place_that_is_given_to_somebody_who_leaves_goes_to_the_next() {
+    loom::model(|| {
+        let limit = one_place_and_window(2, HOUR);
+        let permit = limit.try_acquire(Criticality::Critical, now()).unwrap();
+        let [next, first] = [(); 2].map(|()| limit.wait(Priority::default(), now()).unwrap());
+        let count = Arc::new(Count::default());
+        let waker = Waker::from(Arc::clone(&count));
+        assert!(next.poll(&mut Context::from_waker(&waker)).is_pending());
+        let leaves = thread::spawn(move || drop(permit));
+        limit.leave(&first);
+        leaves.join().unwrap();
+        assert_eq!(count.0.load(SeqCst), 1, "it would sleep for ever");
+        assert_eq!(next.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(true));
+        assert_eq!((limit.snapshot().open, limit.snapshot().waiting), (1, 0));
+    });
+}
+
+#[test]
+fn a_limit_that_rises_while_somebody_begins_to_wait_lets_them_in() {
+    loom::model(|| {
+        let limit = one_place_and_window(1, Duration::from_millis(1));
+        let _held = limit.try_acquire(Criticality::Critical, now()).unwrap();
+        // A fast answer, after the window's end.
+        let (other, end) = (limit.clone(), Instant::now() + HOUR / 2);
+        let rises = thread::spawn(move || other.sample(end - Duration::from_micros(1), end));
+        if limit.try_acquire(Criticality::Critical, now()).is_none() {
+            let waiter = limit.wait(Priority::default(), now()).unwrap();
+            let count = Arc::new(Count::default());
+            let waker = Waker::from(Arc::clone(&count));
+            let polled = waiter.poll(&mut Context::from_waker(&waker));
+            rises.join().unwrap();
+            assert!(polled == Poll::Ready(true) || count.0.load(SeqCst) == 1, "it would sleep for ever");
+            assert_eq!(waiter.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(true));
+        } else {
+            rises.join().unwrap();
+        }
+        assert!(limit.snapshot().concurrency_limit > 1);
     });
 }
 

@@ -365,18 +365,21 @@ fn threads_that_come_and_go_lose_no_place_and_no_waiter() {
                         Ok::<_, BoxError>(Reply::default())
                     }));
                     for _ in 0..100 {
-                        let calls = (0..2).map(|_| svc.clone().oneshot(()));
-                        for answer in futures_util::future::join_all(calls).await {
-                            answer.unwrap().into_body().collect().await.unwrap();
+                        // Each reads its own answer: a place is taken until then, and two threads that kept one
+                        // unread while they waited for a second place would wait for each other.
+                        let calls = (0..3).map(|_| async {
+                            let answer = svc.clone().oneshot(()).await.unwrap();
+                            answer.into_body().collect().await.unwrap();
                             served.fetch_add(1, SeqCst);
-                        }
+                        });
+                        futures_util::future::join_all(calls).await;
                     }
                 });
             })
         })
         .collect();
     threads.into_iter().for_each(|t| t.join().unwrap());
-    assert_eq!(served.load(SeqCst), 600);
+    assert_eq!(served.load(SeqCst), 900);
     assert_eq!((limit.snapshot().open, limit.snapshot().waiting), (0, 0));
 }
 
