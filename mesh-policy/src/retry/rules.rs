@@ -58,13 +58,15 @@ impl Rules {
     }
 
     /// Whether a request may be sent again at all, whatever happens to it.
+    #[inline]
     pub(super) fn covers(&self, request: &Parts) -> bool {
-        let wanted = &self.policy.retriable_request_headers;
-        if wanted.is_empty() {
-            return true;
-        }
+        self.policy.retriable_request_headers.is_empty() || self.wants(request)
+    }
+
+    #[inline(never)]
+    fn wants(&self, request: &Parts) -> bool {
         let head = head::of(&request.method, &request.uri, &request.headers);
-        wanted.iter().any(|wanted| wanted.matches(&head))
+        self.policy.retriable_request_headers.iter().any(|wanted| wanted.matches(&head))
     }
 
     pub(super) fn on_response(&self, method: &Method, status: StatusCode, headers: &HeaderMap) -> Verdict {

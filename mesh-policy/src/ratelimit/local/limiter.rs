@@ -112,12 +112,20 @@ impl Limiter {
     }
 
     /// Takes a token from every bucket that holds for a request, or from none.
+    #[inline]
     pub(super) fn charge(&self, view: &View<'_>, now: Instant) -> Verdict<'_> {
         let now = self.epoch.ticks(now);
-        // The common case: nothing to be given back.
-        if let (Some((rate, full_at)), []) = (&self.all, &*self.limits) {
-            return Verdict { level: take(full_at, rate, now).map(Some), shared: false };
+        match (&self.all, &*self.limits) {
+            // Nothing could have to be given back.
+            (Some((rate, full_at)), []) => {
+                Verdict { level: take(full_at, rate, now).map(Some), shared: false }
+            }
+            _ => self.charge_each(view, now),
         }
+    }
+
+    #[inline(never)]
+    fn charge_each(&self, view: &View<'_>, now: u64) -> Verdict<'_> {
         let (mut taken, mut strictest, mut shared) = (Taken::default(), None, false);
         for limit in &self.limits {
             let Some(bucket) = limit.bucket(view, now) else { continue };
