@@ -102,5 +102,19 @@ pub fn classify(error: &(dyn Error + 'static)) -> FailureKind {
     rejection::causes(error).find_map(of).unwrap_or(FailureKind::Reset)
 }
 
+/// Whether an error is a time-out that says nothing of who was to answer: the caller's own deadline, or a caller that
+/// stopped. The outermost error of this crate tells; what an authorizer's request met is not this one's.
+#[cfg(any(feature = "breaker", feature = "outlier", feature = "shed"))]
+pub(crate) fn blames_nobody(error: &(dyn Error + 'static)) -> bool {
+    #[cfg(feature = "timeout")]
+    if let Some(own) = rejection::causes(error).find(|cause| rejection::own(*cause).is_some()) {
+        return own
+            .downcast_ref()
+            .is_some_and(|elapsed: &crate::timeout::Elapsed| !elapsed.blames_endpoint());
+    }
+    let _ = error;
+    false
+}
+
 #[cfg(test)]
 mod tests;

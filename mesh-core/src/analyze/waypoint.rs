@@ -23,7 +23,7 @@ pub(super) fn rules(ctx: &Context<'_>, out: &mut Findings) {
     let behind = hosts(ctx);
     for rule in selecting {
         let Ok(host) = full_name(&rule.spec.host, &rule.meta.namespace) else { continue };
-        let Some(label) = behind.get(&host) else { continue };
+        let Some(label) = behind.of(&host) else { continue };
         let message =
             format!("calls to `{host}` go through a waypoint, where a rule for some callers does not hold");
         let finding = say(code::WAYPOINT_IGNORES_RULE, message).at(rule, "spec.workloadSelector").at_key();
@@ -32,28 +32,47 @@ pub(super) fn rules(ctx: &Context<'_>, out: &mut Findings) {
     }
 }
 
-/// The hosts of services behind a waypoint and the wildcards over them, so that a rule's host is looked up; each with
-/// the label that says so.
-fn hosts<'w>(ctx: &Context<'w>) -> HashMap<Hostname, Spot<'w>> {
+/// The hosts of services behind a waypoint, so that a rule's host is looked up; each with the label that says so.
+#[derive(Default)]
+struct Behind<'w> {
+    /// Hosts, and the wildcards over them.
+    hosts: HashMap<Hostname, Spot<'w>>,
+    /// Hosts that are wildcards themselves: a rule may be for one name among them.
+    wildcards: HashMap<Hostname, Spot<'w>>,
+}
+
+impl<'w> Behind<'w> {
+    fn insert(&mut self, host: &str, namespace: &str, label: &Spot<'w>) {
+        let Ok(host) = full_name(host, namespace) else { return };
+        for name in wider(&host) {
+            self.hosts.entry(name).or_insert_with(|| label.clone());
+        }
+        if host.is_wildcard() {
+            self.wildcards.entry(host).or_insert_with(|| label.clone());
+        }
+    }
+
+    /// The label of a service that a rule for this host is for.
+    fn of(&self, host: &Hostname) -> Option<&Spot<'w>> {
+        self.hosts.get(host).or_else(|| wider(host).find_map(|name| self.wildcards.get(&name)))
+    }
+}
+
+fn hosts<'w>(ctx: &Context<'w>) -> Behind<'w> {
     let namespaces = ctx.world.of::<Namespace>();
     let namespaces: HashMap<&str, Spot<'w>> = namespaces
         .filter(|n| has_waypoint(&n.meta) == Some(true))
         .map(|n| (&*n.meta.name, label(n)))
         .collect();
-    let mut behind = HashMap::new();
-    let mut insert = |host: &str, namespace: &str, label: &Spot<'w>| {
-        for name in full_name(host, namespace).iter().flat_map(wider) {
-            behind.entry(name).or_insert_with(|| label.clone());
-        }
-    };
+    let mut behind = Behind::default();
     for service in ctx.world.of::<Service>() {
         if let Some(label) = label_of(service, &namespaces) {
-            insert(&service.meta.name, &service.meta.namespace, &label);
+            behind.insert(&service.meta.name, &service.meta.namespace, &label);
         }
     }
     for entry in ctx.world.of::<ServiceEntry>() {
         if let Some(label) = label_of(entry, &namespaces) {
-            entry.spec.hosts.iter().for_each(|host| insert(host, &entry.meta.namespace, &label));
+            entry.spec.hosts.iter().for_each(|host| behind.insert(host, &entry.meta.namespace, &label));
         }
     }
     behind

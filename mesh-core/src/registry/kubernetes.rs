@@ -165,7 +165,9 @@ fn external_name(draft: &mut Draft<'_>, service: &Service, name: &str) {
 }
 
 fn slice(draft: &mut Draft<'_>, service: &Service, slice: &EndpointSlice) {
-    draft.expect(slice.endpoints.len().saturating_mul(service.ports.len()));
+    // The names of ports are unique on both sides.
+    let served = slice.ports.len().min(service.ports.len());
+    draft.expect(slice.endpoints.len().saturating_mul(served));
     for endpoint in &slice.endpoints {
         let health = health(endpoint.conditions);
         // Kubernetes says that all addresses of one endpoint are the same; the first is used.

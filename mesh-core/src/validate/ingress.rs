@@ -5,7 +5,9 @@
 //! | a path of type `Prefix` with an encoded `/` or a `.` element | refused | refused | |
 //! | a backend's Service whose name begins with a digit | refused, unless a feature is on | accepted | which is not known here |
 //! | an annotation `kubernetes.io/ingress.class` beside the same `ingressClassName` | older releases refuse | accepted | they agree |
-//! | the same of type `ImplementationSpecific` | accepted | accepted if it is absolute | Istio reads it as a prefix |
+//! | the same beside another class | refused where it is made, accepted where it is changed | a warning | it may be there already, for another controller |
+//! | a Secret's name that is none | the same | refused | nothing could be served by it |
+//! | such a path of type `ImplementationSpecific` | accepted | accepted if it is absolute | Istio reads it as a prefix |
 
 use super::gateway_api::is_domain_prefixed;
 use super::kubernetes::{is_dns_label, is_port_name};
@@ -32,9 +34,9 @@ pub(super) fn ingress(spec: &Ingress, report: &mut Report<'_>) {
     }
     let (class, annotated) = (&spec.ingress_class_name, report.meta.annotations.get(CLASS));
     if annotated.is_some_and(|annotated| annotated != class) && !class.is_empty() {
-        let help = "leave the annotation out: it is the older way to say the same";
+        let help = "two controllers may take this Ingress: leave out the one that is not meant";
         let message = format!("the annotation {CLASS} names another class");
-        report.refuse("spec.ingressClassName", message, help);
+        report.warn("spec.ingressClassName", message, help);
     }
     for (i, tls) in spec.tls.iter().enumerate() {
         for (j, name) in tls.hosts.iter().enumerate() {

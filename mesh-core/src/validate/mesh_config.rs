@@ -113,8 +113,10 @@ fn mesh(mesh: &MeshConfig, report: &mut Report<'_>) {
     }
     if let Some(setting) = &mesh.zone_aware_lb_setting {
         let path = "zoneAwareLbSetting";
-        if mesh.locality_lb_setting.is_some() {
-            report.refuse(path, "`zoneAwareLbSetting` beside `localityLbSetting`", "keep one of them");
+        // Upstream merges its defaults first, by which localityLbSetting is always there.
+        if mesh.locality_lb_setting.as_ref().is_some_and(|setting| setting.enabled != Some(false)) {
+            let message = "`localityLbSetting` has no effect beside `zoneAwareLbSetting`";
+            report.warn("localityLbSetting", message, "leave it out, or write enabled: false");
         }
         traffic_policy::zones(setting, true, path, report);
     }

@@ -21,6 +21,8 @@ const LONGEST: usize = 4 << 10;
 pub(super) struct TokenCache {
     sets: Box<[[Place; WAYS]]>,
     hasher: foldhash::quality::RandomState,
+    /// As many as were asked for.
+    tokens: usize,
 }
 
 #[derive(Default)]
@@ -45,7 +47,12 @@ impl TokenCache {
             some => some.min(MOST).div_ceil(WAYS).next_power_of_two(),
         };
         let sets = (0..sets).map(|_| std::array::from_fn(|_| Place::default())).collect();
-        Self { sets, hasher: foldhash::quality::RandomState::default() }
+        Self { sets, hasher: foldhash::quality::RandomState::default(), tokens }
+    }
+
+    /// An empty one for as many.
+    pub(super) fn emptied(&self) -> Self {
+        Self::new(self.tokens)
     }
 
     /// What a token said, if it is known to be one of these keys'.

@@ -66,6 +66,7 @@ impl JwtLayer {
                 skew: shared.skew,
                 bypass_cors_preflight: shared.bypass_cors_preflight,
                 metrics: shared.metrics.clone(),
+                cache: shared.cache.emptied(),
                 ..Engine::new(shared.issuers.clone())
             },
         };

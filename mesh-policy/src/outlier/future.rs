@@ -2,6 +2,7 @@
 
 use super::host::{Host, Outcome};
 use super::layer::Clock;
+use crate::failure::blames_nobody;
 use crate::{BoxError, Classify, FailureKind, elapsing, grpc};
 use http::Response;
 use pin_project_lite::pin_project;
@@ -62,7 +63,9 @@ where
             }
             Err(error) => {
                 let error = error.into();
-                this.host.record(Outcome::LocalOrigin((this.classify)(&*error)), clock);
+                if !blames_nobody(&*error) {
+                    this.host.record(Outcome::LocalOrigin((this.classify)(&*error)), clock);
+                }
                 Poll::Ready(Err(error))
             }
         }

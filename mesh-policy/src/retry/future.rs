@@ -265,14 +265,15 @@ where
     /// The place of one more attempt beside those under way, if there may be one now.
     pub(super) fn another(&self) -> Option<RetryPermit> {
         let sent = self.attempt.number();
-        let may = self.may_race() && self.replay.sent_by(sent) && self.unrepeatable().is_none();
+        let may = self.may_race() && self.replay.sent_by(sent) && self.replay.replayable() == Replayable::Yes;
         may.then(|| self.settings.budget.try_retry())?
     }
 
     /// Whether there may ever be one more attempt beside those under way.
     pub(super) fn may_race(&self) -> bool {
         let rules = &self.settings.rules;
-        self.attempt.number() <= rules.policy.retries && rules.may_run_twice(&self.head.method)
+        let more = self.attempt.number() <= rules.policy.retries && rules.may_run_twice(&self.head.method);
+        more && self.replay.replayable() != Replayable::TooLarge
     }
 }
 

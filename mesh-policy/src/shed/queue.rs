@@ -17,6 +17,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// Longer than anybody waits, and within what a clock can say.
+const A_YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// How many may wait for a place, and how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Queue {
@@ -27,7 +30,7 @@ pub struct Queue {
 impl Queue {
     /// At most so many, none longer than that; a budget of a request's own may be shorter.
     pub fn new(max_waiting: usize, max_wait: Duration) -> Self {
-        Self { most: max_waiting, longest: max_wait }
+        Self { most: max_waiting, longest: max_wait.min(A_YEAR) }
     }
 }
 
@@ -204,6 +207,12 @@ mod tests {
 
     fn granted(waiter: &Waiter) -> bool {
         waiter.state.load(Ordering::SeqCst) == GRANTED
+    }
+
+    #[test]
+    fn who_may_wait_for_ever_waits() {
+        let queue = Waiting::new(Queue::new(1, Duration::MAX));
+        assert!(enter(&queue, Criticality::default(), Instant::now()).is_ok());
     }
 
     #[test]

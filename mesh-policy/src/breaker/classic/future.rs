@@ -3,6 +3,7 @@
 use super::circuit::Pass;
 use super::error::CircuitOpen;
 use super::layer::Judge;
+use crate::failure::blames_nobody;
 use crate::{BoxError, Classify, FailureKind, elapsing};
 use http::Response;
 use pin_project_lite::pin_project;
@@ -84,6 +85,7 @@ where
                             match (report.classify)(&*error) {
                                 // It was never asked.
                                 FailureKind::Overflow | FailureKind::Final => drop(pass),
+                                _ if blames_nobody(&*error) => drop(pass),
                                 _ => pass.failed(),
                             }
                         }

@@ -216,3 +216,20 @@ async fn nothing_is_made_ready_for_an_attempt_that_may_not_be_sent() {
     assert_eq!(svc.oneshot(get()).await.unwrap().status(), 200);
     assert_eq!((script.sent(), asked.load(std::sync::atomic::Ordering::Relaxed)), (1, 1));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_cannot_be_sent_again_is_raced_by_nobody_and_counts_as_given_up_never() {
+    let metrics = RetryMetrics::default();
+    let script = Script::new([after(9500, 200)]);
+    let layer = hedged(&[RetryCondition::FiveXx], 2).buffer_limit(3).metrics(metrics.clone());
+    let upload = Request::put("/").body(Full::new(Bytes::from("abcdef"))).unwrap();
+    let mut call = task::spawn(layer.layer(script.clone()).oneshot(upload));
+    assert_pending!(call.poll());
+    assert_eq!(first(&script).collect().await.unwrap().to_bytes(), "abcdef");
+    for _ in 0..5 {
+        tokio::time::advance(secs(1)).await;
+        assert_pending!(call.poll());
+    }
+    assert_eq!((call.await.unwrap().status().as_u16(), script.sent()), (200, 0));
+    assert_eq!(metrics.snapshot().retry_or_shadow_abandoned, 0);
+}

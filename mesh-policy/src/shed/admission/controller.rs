@@ -3,6 +3,7 @@
 use super::probability::{Curve, rejection};
 use super::window::Window;
 use crate::body::{End, Hold};
+use crate::failure::blames_nobody;
 use crate::shed::metrics::AdmissionControlMetrics;
 use crate::shed::priority::Criticality;
 use crate::{Random, Rejection};
@@ -170,11 +171,8 @@ impl Outcome {
     /// is no failure of the service. What is no answer of this crate's is one.
     pub(super) fn fail(mut self, error: &(dyn Error + 'static)) {
         let Some(of) = self.of.take() else { return };
-        #[cfg(feature = "timeout")]
-        if let Some(elapsed) = crate::find::<crate::timeout::Elapsed>(error)
-            && elapsed.scope() == crate::timeout::Scope::Deadline
-        {
-            // However short a caller makes its own deadline, that says nothing of the service.
+        // However short a caller makes its own deadline, that says nothing of the service.
+        if blames_nobody(error) {
             return;
         }
         let success = Rejection::of(error).is_some_and(|rejection| match self.grpc {

@@ -113,3 +113,15 @@ async fn a_body_that_runs_out_of_time_lets_go_of_what_it_held_and_says_why() {
         assert!(http_body::Body::is_end_stream(&body) && body.frame().await.is_none());
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn further_out_a_stream_that_lasted_long_enough_blames_nobody_and_a_request_its_endpoint() {
+    let host = host();
+    let outlier = || OutlierLayer::new(host.clone());
+    let stream = ServiceBuilder::new().layer(outlier()).layer(TimeoutLayer::max_stream_duration(secs(1)));
+    stream.service(silent()).oneshot(Request::new(Full::<Bytes>::default())).await.err().unwrap();
+    assert!(!host.is_ejected());
+    let request = ServiceBuilder::new().layer(outlier()).layer(TimeoutLayer::new(secs(1)));
+    request.service(silent()).oneshot(Request::new(Full::<Bytes>::default())).await.err().unwrap();
+    assert!(host.is_ejected());
+}

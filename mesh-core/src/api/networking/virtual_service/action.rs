@@ -2,6 +2,8 @@
 
 use crate::api::value::optional_port_number;
 use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 
 /// A redirect.
@@ -61,17 +63,24 @@ pub enum HttpBody {
 }
 
 impl HttpBody {
-    /// The bytes of the body; `None` where they are not base64. Line ends inside are no matter.
+    /// The bytes of the body; `None` where they are not base64. As in protobuf's JSON, of either alphabet, padded or
+    /// not; line ends inside are no matter.
     pub fn to_bytes(&self) -> Option<Vec<u8>> {
         match self {
             Self::String(text) => Some(text.clone().into_bytes()),
             Self::Bytes(text) => {
                 let joined = text.replace(['\r', '\n'], "");
-                base64::engine::general_purpose::STANDARD.decode(joined).ok()
+                let alphabet =
+                    if joined.contains(['-', '_']) { &alphabet::URL_SAFE } else { &alphabet::STANDARD };
+                GeneralPurpose::new(alphabet, AS_PROTOBUF).decode(joined).ok()
             }
         }
     }
 }
+
+const AS_PROTOBUF: GeneralPurposeConfig = GeneralPurposeConfig::new()
+    .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+    .with_decode_allow_trailing_bits(true);
 
 /// Another VirtualService.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -106,4 +115,21 @@ pub struct RegexRewrite {
     pub r#match: String,
     /// What it becomes: `\1` to `\9` stand for the pattern's groups, `\0` for all of what was found.
     pub rewrite: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::HttpBody;
+
+    #[test]
+    fn a_body_is_base64_as_protobuf_reads_it() {
+        let bytes = |text: &str| HttpBody::Bytes(text.to_owned()).to_bytes();
+        for hi in ["aGk=", "aGk", "aG\nk="] {
+            assert_eq!(bytes(hi).as_deref(), Some(&b"hi"[..]), "{hi:?}");
+        }
+        assert_eq!(bytes("_-8="), bytes("/+8="));
+        assert_eq!(bytes("_-8"), Some(vec![0xff, 0xef]));
+        assert_eq!(bytes("a"), None);
+        assert_eq!(bytes("a#=="), None);
+    }
 }
