@@ -128,12 +128,18 @@ impl Engine {
             let issuer = self.issuers.get(verified.issuer)?;
             location.issuers.contains(&verified.issuer).then(|| issuer.keys.available().keys())?
         });
+        // A request that waited for keys is looked at again, and was counted.
+        let counts = tried.is_empty();
         if let Some(verified) = known {
-            self.metrics.jwt_cache_hit();
+            if counts {
+                self.metrics.jwt_cache_hit();
+            }
             verified.window.check(now, self.skew).map_err(Doubt::Bad)?;
             return Ok(verified);
         }
-        self.metrics.jwt_cache_miss();
+        if counts {
+            self.metrics.jwt_cache_miss();
+        }
         let text = std::str::from_utf8(token).map_err(|_| Doubt::Bad(JwtStatus::BadFormat))?;
         let parsed = Unverified::parse(text).map_err(Doubt::Bad)?;
         let mut doubt = Doubt::Bad(JwtStatus::UnknownIssuer);

@@ -85,6 +85,18 @@ async fn keys_are_fetched_once_by_the_first_token_that_needs_them() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_token_that_waits_for_keys_counts_once() {
+    let metrics = JwtMetrics::default();
+    let layer = believing(remote(&web())).metrics(metrics.clone());
+    let token = ANN.token("1", &claims("ann"));
+    for _ in 0..2 {
+        assert!(principal(&layer, bearer(&token)).await.is_ok());
+    }
+    let counts = metrics.snapshot();
+    assert_eq!((counts.jwt_cache_miss, counts.jwt_cache_hit), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_keys_every_token_is_refused_and_fetching_is_not_hammered() {
     let (web, metrics) = (Arc::new(Web::default()), JwksMetrics::default());
     let layer = believing(remote(&web).metrics(metrics.clone()));
