@@ -56,14 +56,38 @@ pub(super) enum Part {
 }
 
 /// What one resource declares: a Kubernetes Service one service, a ServiceEntry one for each host.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Declared {
     pub(super) services: Arc<[Arc<Service>]>,
     /// Their places, by host: an entry may have hundreds.
     by_host: Arc<[usize]>,
     pub(super) means: Means,
-    offers: OrdMap<Part, Arc<Offer>>,
+    offers: OrdMap<Part, Shared>,
     instances: OrdSet<InOrder>,
+}
+
+/// An offer, the same as itself alone: of what two registries have, nobody looks inside to find what differs.
+#[derive(Clone, Debug)]
+struct Shared(Arc<Offer>);
+
+impl PartialEq for Shared {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl PartialEq for Declared {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { services, by_host, means, offers, instances } = self;
+        let same_offers = || {
+            let (ours, theirs) = (offers.iter(), other.offers.iter());
+            offers.len() == other.offers.len()
+                && ours.zip(theirs).all(|((part, ours), (other, theirs))| part == other && ours.0 == theirs.0)
+        };
+        (services, by_host, means) == (&other.services, &other.by_host, &other.means)
+            && *instances == other.instances
+            && same_offers()
+    }
 }
 
 impl Declared {
@@ -95,18 +119,18 @@ impl Declared {
     }
 
     fn offer(&self, part: &Part) -> Option<&Offer> {
-        self.offers.get(part).map(Arc::as_ref)
+        self.offers.get(part).map(|offer| &*offer.0)
     }
 
-    /// The offers that another one has not, or has otherwise: here and there. What both share is not looked at.
+    /// The offers that another one has not, or made anew: here and there. What both share is not looked at.
     pub(super) fn differences<'a>(
         &'a self,
         other: &'a Self,
     ) -> impl Iterator<Item = (&'a Part, Option<&'a Offer>, Option<&'a Offer>)> {
         self.offers.diff(&other.offers).map(|item| match item {
-            DiffItem::Add(part, new) => (part, None, Some(&**new)),
-            DiffItem::Update { old: (part, old), new: (_, new) } => (part, Some(&**old), Some(&**new)),
-            DiffItem::Remove(part, old) => (part, Some(&**old), None),
+            DiffItem::Add(part, new) => (part, None, Some(&*new.0)),
+            DiffItem::Update { old: (part, old), new: (_, new) } => (part, Some(&*old.0), Some(&*new.0)),
+            DiffItem::Remove(part, old) => (part, Some(&*old.0), None),
         })
     }
 
@@ -114,10 +138,10 @@ impl Declared {
     pub(super) fn set(&mut self, part: Part, offer: Option<Offer>) {
         let new = offer.map(Arc::new);
         let old = match &new {
-            Some(new) => self.offers.insert(part, new.clone()),
+            Some(new) => self.offers.insert(part, Shared(new.clone())),
             None => self.offers.remove(&part),
         };
-        for placed in old.iter().flat_map(|o| &o.instances) {
+        for placed in old.iter().flat_map(|o| &o.0.instances) {
             self.instances.remove(&InOrder(placed.clone()));
         }
         for placed in new.iter().flat_map(|o| &o.instances) {
@@ -145,7 +169,7 @@ impl Declared {
     /// The names that a port of its `nth` service resolves, in order.
     pub(super) fn dns(&self, nth: usize, port: u16, labels: &BTreeMap<String, String>) -> Vec<DnsTarget> {
         let of_port = |n: &&Named| (n.nth, n.port) == (nth, port) && labels_match(labels, &n.labels);
-        let all = self.offers.values().flat_map(|o| &o.named).filter(of_port);
+        let all = self.offers.values().flat_map(|o| &o.0.named).filter(of_port);
         let mut targets: Vec<DnsTarget> = all.map(|n| n.target.clone()).collect();
         targets.sort_by(|a, b| (&a.host, a.port).cmp(&(&b.host, b.port)));
         targets

@@ -84,15 +84,14 @@ impl<'a> Declaring<'a> {
 
     /// What a source offers of its services; `None` if there is nothing to tell it by.
     pub(super) fn offer(&self, registry: &Registry, of: &Declared, site: &Site<'_>) -> Option<(Part, Offer)> {
-        let part = site.part()?;
-        let mut draft = Draft::new(registry, part.clone());
+        let mut draft = Draft::new(registry, site.part()?);
         for service in of.services.iter() {
             match self {
                 Self::Service(r) => kubernetes::offer(&mut draft, r, service, site),
                 Self::Entry(r) => entry::offer(&mut draft, r, service, site),
             }
         }
-        Some((part, draft.finish()))
+        Some(draft.finish())
     }
 }
 

@@ -14,16 +14,13 @@ use std::collections::{BTreeMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-/// What one source offers of the services of one resource. `Eq` makes the equality of one that two registries
-/// share a matter of its address: it is asked of every offer near one that changed.
+/// What one source offers of the services of one resource.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Offer {
     pub(super) instances: Vec<Arc<Placed>>,
     pub(super) named: Vec<Named>,
     /// What its instances serve, in the order of facets: those of one instance stand together.
     serving: Vec<Serving>,
-    /// Who they are, in order, each once.
-    pub(super) serves: Vec<Facet>,
     /// What was looked for, found or not; in order, each once.
     pub(super) refers: Vec<Facet>,
 }
@@ -40,6 +37,13 @@ pub(super) struct Serving {
 }
 
 impl Offer {
+    /// Who its instances are, in order, each once.
+    pub(super) fn serves(&self) -> impl Iterator<Item = Facet> + Clone {
+        let facets = self.serving.iter().map(|s| s.facet);
+        let before = std::iter::once(None).chain(facets.clone().map(Some));
+        facets.zip(before).filter(|(facet, before)| Some(*facet) != *before).map(|(facet, _)| facet)
+    }
+
     /// What an instance serves.
     pub(super) fn serving_of<'a, 'w>(
         &'a self,
@@ -126,8 +130,8 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// What is offered.
-    pub(super) fn finish(self) -> Offer {
+    /// What is offered, and by which source.
+    pub(super) fn finish(self) -> (Part, Offer) {
         let mut offer = self.offer;
         offer.refers.sort_unstable();
         offer.refers.dedup();
@@ -137,9 +141,7 @@ impl<'a> Draft<'a> {
             let mut seen = HashSet::with_hasher(FixedState::default());
             offer.serving.retain(|s| seen.insert((s.who.clone(), s.nth, s.port, s.target)));
         }
-        offer.serves = offer.serving.iter().map(|s| s.facet).collect();
-        offer.serves.dedup();
-        offer
+        (self.part, offer)
     }
 }
 

@@ -260,12 +260,13 @@ impl Registry {
         let (nothing, none) = (Declared::default(), Offer::default());
         for (part, old, new) in old.unwrap_or(&nothing).differences(new.unwrap_or(&nothing)) {
             let (old, new) = (old.unwrap_or(&none), new.unwrap_or(&none));
-            if old.refers == new.refers && old.serves == new.serves {
+            if old.refers == new.refers && old.serves().eq(new.serves()) {
                 continue;
             }
             let link = (key.clone(), part.clone());
             self.refers.replace(&link, &old.refers, &new.refers);
-            self.serves.replace(&link, &old.serves, &new.serves);
+            let serves = |offer: &Offer| offer.serves().collect::<Vec<_>>();
+            self.serves.replace(&link, &serves(old), &serves(new));
         }
     }
 }
