@@ -69,7 +69,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Makes room for so many instances, exactly.
-    pub(super) fn expect(&mut self, instances: usize) {
+    pub(super) fn reserve(&mut self, instances: usize) {
         self.offer.instances.reserve_exact(instances);
         self.offer.serving.reserve_exact(instances);
     }

@@ -167,7 +167,7 @@ fn external_name(draft: &mut Draft<'_>, service: &Service, name: &str) {
 fn slice(draft: &mut Draft<'_>, service: &Service, slice: &EndpointSlice) {
     // The names of ports are unique on both sides.
     let served = slice.ports.len().min(service.ports.len());
-    draft.expect(slice.endpoints.len().saturating_mul(served));
+    draft.reserve(slice.endpoints.len().saturating_mul(served));
     for endpoint in &slice.endpoints {
         let health = health(endpoint.conditions);
         // Kubernetes says that all addresses of one endpoint are the same; the first is used.
@@ -235,7 +235,7 @@ fn address(draft: &mut Draft<'_>, service: &Service, at: &At<'_>, ports: &[Endpo
 
 fn pod(draft: &mut Draft<'_>, service: &Service, workload: &Workload, pod: &Pod, unready_too: bool) {
     let health = if unready_too || is_ready(pod) { Health::Healthy } else { Health::Unhealthy };
-    draft.expect(service.ports.len());
+    draft.reserve(service.ports.len());
     for port in &service.ports {
         let container_port = |name: &str| {
             let mut all = pod.spec.containers.iter().flat_map(|c| &c.ports);
@@ -249,7 +249,7 @@ fn pod(draft: &mut Draft<'_>, service: &Service, workload: &Workload, pod: &Pod,
 }
 
 fn workload_entry(draft: &mut Draft<'_>, service: &Service, workload: &Workload, entry: &WorkloadEntry) {
-    draft.expect(service.ports.len());
+    draft.reserve(service.ports.len());
     for port in &service.ports {
         let own = entry.ports.get(&*port.name).copied();
         let target = own.or_else(|| resolve_port(&port.target, |_| None)).unwrap_or(port.number);
