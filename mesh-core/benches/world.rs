@@ -164,6 +164,16 @@ fn change_a_virtual_service(bencher: Bencher<'_, '_>) {
 }
 
 #[divan::bench]
+fn change_a_destination_rule(bencher: Bencher<'_, '_>) {
+    change(bencher, destination_rule);
+}
+
+#[divan::bench]
+fn change_an_authorization_policy(bencher: Bencher<'_, '_>) {
+    change(bencher, authorization_policy);
+}
+
+#[divan::bench]
 fn change_a_workload_entry(bencher: Bencher<'_, '_>) {
     change(bencher, workload_entry);
 }

@@ -145,7 +145,7 @@ impl Registry {
         labels: &BTreeMap<String, String>,
     ) -> Vec<&Instance> {
         let Some(declared) = self.declared.get(&service.key) else { return Vec::new() };
-        declared.instances(service.nth, port).filter(|i| labels_match(labels, &i.labels)).collect()
+        declared.instances(service.nth, port).filter(|i| labels_match(labels, &i.workload.labels)).collect()
     }
 
     /// The names that a service's port resolves by DNS, with the labels asked for: its endpoints' names

@@ -85,7 +85,7 @@ impl<'w> Instances<'w> {
     fn of(ctx: &Context<'w>, service: &'w Service) -> Self {
         let ports = service.ports.iter();
         let all = ports.flat_map(|p| ctx.registry.instances(service, p.number, &BTreeMap::new()));
-        let all: Vec<&BTreeMap<String, String>> = all.map(|i| &*i.labels).collect();
+        let all: Vec<&BTreeMap<String, String>> = all.map(|i| &*i.workload.labels).collect();
         let mut by_label: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
         for (at, labels) in all.iter().enumerate() {
             for (key, value) in *labels {

@@ -5,7 +5,7 @@ use crate::api::security::peer_authentication::MtlsMode;
 use crate::merge::Subject;
 use crate::model::Name;
 use crate::model::endpoint::{Endpoints, Locality, TlsMode};
-use crate::registry::{self, Service};
+use crate::registry::{self, Service, Workload};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -24,12 +24,13 @@ pub(super) fn endpoints(
         let mut endpoint = instance.endpoint();
         if endpoint.tls_mode == TlsMode::Istio {
             let target = instance.address.socket().map_or(port, |a| a.port());
-            let subject = Subject { namespace: &instance.namespace, labels: &instance.labels };
+            let Workload { namespace, labels, .. } = &*instance.workload;
+            let subject = Subject { namespace, labels };
             if scope.peers.decide(subject, target).mode == MtlsMode::Disable {
                 endpoint.tls_mode = TlsMode::Disabled;
             }
         }
-        let at = &instance.locality;
+        let at = instance.locality();
         let locality = by_locality.entry(at.clone()).or_insert_with(|| Locality {
             region: at.region.clone(),
             zone: at.zone.clone(),

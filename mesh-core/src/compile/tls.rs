@@ -8,7 +8,7 @@ use crate::merge::destination_rule::Said;
 use crate::model::cluster::{ClusterTransport, UpstreamProtocol};
 use crate::model::matcher::StringMatch;
 use crate::model::tls::{ClientAuth, DownstreamTls, PeerValidation, SanMatch, UpstreamTls, secret};
-use crate::registry::{Location, Port, Service};
+use crate::registry::{Location, Port, Service, Workload};
 use std::collections::BTreeSet;
 
 /// ALPN by which a sidecar's mTLS is told from an application's TLS, whatever is inside.
@@ -116,14 +116,12 @@ fn server_names(scope: &Scope<'_>, service: &Service, port: u16, own: &[String])
     let mut names: BTreeSet<String> = service.subject_alt_names.iter().cloned().collect();
     let domains = scope.trust_domains();
     for instance in scope.registry.instances(service, port, &Default::default()) {
-        if instance.service_account.is_empty() {
+        let Workload { namespace, service_account, .. } = &*instance.workload;
+        if service_account.is_empty() {
             continue;
         }
         for domain in &domains {
-            names.insert(format!(
-                "spiffe://{domain}/ns/{}/sa/{}",
-                instance.namespace, instance.service_account
-            ));
+            names.insert(format!("spiffe://{domain}/ns/{namespace}/sa/{service_account}"));
         }
     }
     if names.is_empty() {

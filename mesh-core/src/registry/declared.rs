@@ -10,7 +10,7 @@
 
 use super::draft::Offer;
 use super::index::Facet;
-use super::instance::{Named, Placed};
+use super::instance::{Before, InOrder, Named};
 use super::service::ServiceKey;
 use super::workload::WorkloadKey;
 use super::{Inbound, Instance, Provider, Service, Workload};
@@ -20,7 +20,6 @@ use crate::model::cluster::DnsTarget;
 use crate::world::Rank;
 use imbl::ordmap::DiffItem;
 use imbl::{OrdMap, OrdSet};
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::Bound;
@@ -62,8 +61,27 @@ pub(super) struct Declared {
     /// Their places, by host: an entry may have hundreds.
     by_host: Arc<[usize]>,
     pub(super) means: Means,
-    offers: OrdMap<Part, Shared>,
+    offers: OrdMap<Filed, Shared>,
     instances: OrdSet<InOrder>,
+}
+
+/// A source in the map of offers. Its facet decides almost alone, so that finding its place among thousands
+/// does not look at the names of each on the way.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Filed {
+    facet: Facet,
+    part: Part,
+}
+
+impl Filed {
+    fn new(part: Part) -> Self {
+        let facet = match &part {
+            Part::Workload(key) => key.facet(),
+            Part::Slice(rank) => Facet::of(rank),
+            Part::Written | Part::Endpoints => Facet::default(),
+        };
+        Self { facet, part }
+    }
 }
 
 /// An offer, the same as itself alone: of what two registries have, nobody looks inside to find what differs.
@@ -119,7 +137,7 @@ impl Declared {
     }
 
     fn offer(&self, part: &Part) -> Option<&Offer> {
-        self.offers.get(part).map(|offer| &*offer.0)
+        self.offers.get(&Filed::new(part.clone())).map(|offer| &*offer.0)
     }
 
     /// The offers that another one has not, or made anew: here and there. What both share is not looked at.
@@ -128,42 +146,51 @@ impl Declared {
         other: &'a Self,
     ) -> impl Iterator<Item = (&'a Part, Option<&'a Offer>, Option<&'a Offer>)> {
         self.offers.diff(&other.offers).map(|item| match item {
-            DiffItem::Add(part, new) => (part, None, Some(&*new.0)),
-            DiffItem::Update { old: (part, old), new: (_, new) } => (part, Some(&*old.0), Some(&*new.0)),
-            DiffItem::Remove(part, old) => (part, Some(&*old.0), None),
+            DiffItem::Add(filed, new) => (&filed.part, None, Some(&*new.0)),
+            DiffItem::Update { old: (filed, old), new: (_, new) } => {
+                (&filed.part, Some(&*old.0), Some(&*new.0))
+            }
+            DiffItem::Remove(filed, old) => (&filed.part, Some(&*old.0), None),
         })
     }
 
-    /// Puts an offer in the place of the one from the same source, or nothing.
-    pub(super) fn set(&mut self, part: Part, offer: Option<Offer>) {
-        let new = offer.map(Arc::new);
-        let old = match &new {
-            Some(new) => self.offers.insert(part, Shared(new.clone())),
-            None => self.offers.remove(&part),
-        };
-        for placed in old.iter().flat_map(|o| &o.0.instances) {
-            self.instances.remove(&InOrder(placed.clone()));
+    /// Puts an offer in the place of the one from the same source.
+    pub(super) fn insert(&mut self, offer: Offer) {
+        let new = Arc::new(offer);
+        if let Some(old) = self.offers.insert(Filed::new(new.part.clone()), Shared(new.clone())) {
+            self.take_back(&old.0);
         }
-        for placed in new.iter().flat_map(|o| &o.instances) {
-            self.instances.insert(InOrder(placed.clone()));
+        self.instances.extend(InOrder::all_of(&new));
+    }
+
+    pub(super) fn remove(&mut self, part: Part) {
+        if let Some(old) = self.offers.remove(&Filed::new(part)) {
+            self.take_back(&old.0);
+        }
+    }
+
+    fn take_back(&mut self, offer: &Arc<Offer>) {
+        for instance in InOrder::all_of(offer) {
+            self.instances.remove(&instance);
         }
     }
 
     /// The instances of a port of its `nth` service, by address. An address that is listed in two slices is
     /// one endpoint that is being moved from one to the other.
     pub(super) fn instances(&self, nth: usize, port: u16) -> impl Iterator<Item = &Instance> {
-        let from = (Bound::Included(&At(nth, port)), Bound::Unbounded);
-        let all = self.instances.range::<_, At>(from).map(|p| &*p.0);
-        let mut last: Option<&Placed> = None;
-        all.take_while(move |p| (p.nth, p.port) == (nth, port))
-            .filter(move |p| {
-                let is_slice = |p: &Placed| matches!(p.part, Part::Slice(_));
-                let again = |l: &Placed| l.instance.address == p.instance.address && is_slice(l);
-                let listed_twice = is_slice(p) && last.is_some_and(again);
-                last = Some(p);
-                !listed_twice
-            })
-            .map(|p| &p.instance)
+        let from = (Bound::Included(&Before { nth, port }), Bound::Unbounded);
+        let all = self.instances.range::<_, Before>(from).map_while(move |i| {
+            let placed = i.placed().filter(|p| (p.nth, p.port) == (nth, port))?;
+            Some((&placed.instance, matches!(i.part(), Part::Slice(_))))
+        });
+        let mut last = None;
+        all.filter(move |(instance, is_slice)| {
+            let listed = is_slice.then_some(&instance.address);
+            let listed_twice = listed.is_some() && listed == last;
+            last = listed;
+            !listed_twice
+        })
+        .map(|(instance, _)| instance)
     }
 
     /// The names that a port of its `nth` service resolves, in order.
@@ -181,9 +208,10 @@ impl Declared {
         part: &Part,
         who: &'w Instancer,
     ) -> impl Iterator<Item = Inbound> + use<'a, 'w> {
-        self.offer(part).into_iter().flat_map(|offer| offer.serving_of(who)).filter_map(|serving| {
-            let service = self.services.get(serving.nth)?.clone();
-            Some(Inbound { service, port: serving.port, target: serving.target })
+        self.offer(part).into_iter().flat_map(|offer| offer.served_by(who)).filter_map(|placed| {
+            let service = self.services.get(placed.nth)?.clone();
+            let target = placed.instance.address.socket()?.port();
+            Some(Inbound { service, port: placed.port, target })
         })
     }
 }
@@ -197,8 +225,8 @@ fn by_host(services: &[Arc<Service>]) -> Arc<[usize]> {
 /// A source of a key: what the registry links facets of offers to.
 pub(super) type Link = (ServiceKey, Part);
 
-/// Who is an instance; its hash is the facet that an offer is linked by.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// Who is an instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Instancer {
     /// This workload.
     Workload(WorkloadKey),
@@ -207,8 +235,12 @@ pub(super) enum Instancer {
 }
 
 impl Instancer {
+    /// What the offers of its instances are linked by.
     pub(super) fn facet(&self) -> Facet {
-        Facet::of(self)
+        match self {
+            Self::Workload(key) => key.facet(),
+            Self::Address(ip) => Facet::of(ip),
+        }
     }
 }
 
@@ -222,52 +254,5 @@ impl Service {
     pub(super) fn selects(&self, workload: &Workload) -> bool {
         *self.namespace == *workload.namespace
             && self.selector.as_ref().is_some_and(|want| labels_match(want, &workload.labels))
-    }
-}
-
-/// An instance, ordered by service, port, address, and who it is: an order that no two share, and that does
-/// not tell in which order the resources came.
-#[derive(Clone, Debug)]
-struct InOrder(Arc<Placed>);
-
-impl InOrder {
-    fn key(&self) -> (usize, u16, &crate::addr::Address, &str, &Part, usize) {
-        let Placed { nth, port, part, at, instance } = &*self.0;
-        (*nth, *port, &instance.address, &instance.workload.name, part, *at)
-    }
-}
-
-impl Ord for InOrder {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.key().cmp(&other.key())
-    }
-}
-
-impl PartialOrd for InOrder {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for InOrder {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for InOrder {}
-
-/// The place before the first instance of a service's port.
-struct At(usize, u16);
-
-impl equivalent::Equivalent<InOrder> for At {
-    fn equivalent(&self, _: &InOrder) -> bool {
-        false
-    }
-}
-
-impl equivalent::Comparable<InOrder> for At {
-    fn compare(&self, key: &InOrder) -> Ordering {
-        (self.0, self.1).cmp(&(key.0.nth, key.0.port)).then(Ordering::Less)
     }
 }

@@ -34,7 +34,7 @@ pub(super) enum Site<'a> {
     /// An EndpointSlice of it.
     Slice(&'a Resource<EndpointSlice>),
     /// A workload that it selects.
-    Workload(&'a Workload),
+    Workload(&'a Arc<Workload>),
 }
 
 impl Site<'_> {
@@ -83,7 +83,7 @@ impl<'a> Declaring<'a> {
     }
 
     /// What a source offers of its services; `None` if there is nothing to tell it by.
-    pub(super) fn offer(&self, registry: &Registry, of: &Declared, site: &Site<'_>) -> Option<(Part, Offer)> {
+    pub(super) fn offer(&self, registry: &Registry, of: &Declared, site: &Site<'_>) -> Option<Offer> {
         let mut draft = Draft::new(registry, site.part()?);
         for service in of.services.iter() {
             match self {
@@ -109,7 +109,7 @@ impl Declared {
             Means::Endpoints => self.site(registry, world, &Part::Endpoints).into_iter().collect(),
         };
         let selected = registry.selected(service).into_iter();
-        all.extend(selected.filter(|w| self.means.takes(w)).map(|w| Site::Workload(w)));
+        all.extend(selected.filter(|w| self.means.takes(w)).map(Site::Workload));
         all
     }
 

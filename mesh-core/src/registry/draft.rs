@@ -9,69 +9,56 @@ use super::{Instance, Registry, Service, TargetPort, Workload};
 use crate::addr::Address;
 use crate::model::cluster::DnsTarget;
 use crate::model::endpoint::Health;
-use foldhash::fast::FixedState;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// What one source offers of the services of one resource.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(super) struct Offer {
-    pub(super) instances: Vec<Arc<Placed>>,
+    pub(super) part: Part,
+    /// In the order of their facets: those of one workload stand together.
+    pub(super) instances: Vec<Placed>,
     pub(super) named: Vec<Named>,
-    /// What its instances serve, in the order of facets: those of one instance stand together.
-    serving: Vec<Serving>,
     /// What was looked for, found or not; in order, each once.
     pub(super) refers: Vec<Facet>,
-}
-
-/// What an instance serves.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Serving {
-    facet: Facet,
-    who: Instancer,
-    /// Of which service of the resource.
-    pub(super) nth: usize,
-    pub(super) port: u16,
-    pub(super) target: u16,
 }
 
 impl Offer {
     /// Who its instances are, in order, each once.
     pub(super) fn serves(&self) -> impl Iterator<Item = Facet> + Clone {
-        let facets = self.serving.iter().map(|s| s.facet);
+        let facets = self.instances.iter().filter_map(|p| p.facet);
         let before = std::iter::once(None).chain(facets.clone().map(Some));
         facets.zip(before).filter(|(facet, before)| Some(*facet) != *before).map(|(facet, _)| facet)
     }
 
-    /// What an instance serves.
-    pub(super) fn serving_of<'a, 'w>(
+    /// The instances that somebody is.
+    pub(super) fn served_by<'a, 'w>(
         &'a self,
         who: &'w Instancer,
-    ) -> impl Iterator<Item = &'a Serving> + use<'a, 'w> {
-        let facet = who.facet();
-        let from = self.serving.partition_point(|s| s.facet < facet);
-        let all = self.serving.get(from..).unwrap_or_default().iter();
-        all.take_while(move |s| s.facet == facet).filter(move |s| s.who == *who)
+    ) -> impl Iterator<Item = &'a Placed> + use<'a, 'w> {
+        let facet = Some(who.facet());
+        let from = self.instances.partition_point(|p| p.facet < facet);
+        let all = self.instances.get(from..).unwrap_or_default().iter();
+        all.take_while(move |p| p.facet == facet).filter(move |p| p.instance.is(who))
     }
 }
 
 pub(super) struct Draft<'a> {
     registry: &'a Registry,
-    part: Part,
     offer: Offer,
 }
 
 impl<'a> Draft<'a> {
     /// A draft of what a source offers, over the workloads of a registry.
     pub(super) fn new(registry: &'a Registry, part: Part) -> Self {
-        Self { registry, part, offer: Offer::default() }
+        let (instances, named, refers) = Default::default();
+        Self { registry, offer: Offer { part, instances, named, refers } }
     }
 
     /// Makes room for so many instances, exactly.
     pub(super) fn reserve(&mut self, instances: usize) {
         self.offer.instances.reserve_exact(instances);
-        self.offer.serving.reserve_exact(instances);
     }
 
     pub(super) fn workload(&mut self, namespace: &str, name: &str) -> Option<&'a Arc<Workload>> {
@@ -84,22 +71,11 @@ impl<'a> Draft<'a> {
         self.registry.workloads_at(ip).find(|w| *w.namespace == *namespace)
     }
 
-    /// Adds an instance at an IP or a Unix socket, and notes what its workload, if it has one, serves.
-    pub(super) fn add_instance(
-        &mut self,
-        service: &Service,
-        port: u16,
-        workload: Option<&Workload>,
-        instance: Instance,
-    ) {
+    /// Adds an instance of a port, at an IP or a Unix socket.
+    pub(super) fn add_instance(&mut self, service: &Service, port: u16, instance: Instance) {
+        let facet = instance.who().map(|who| who.facet());
         let nth = service.nth;
-        if let Some(at) = instance.address.socket() {
-            let who = workload.and_then(|w| w.key.clone());
-            let who = who.map_or(Instancer::Address(at.ip()), Instancer::Workload);
-            self.offer.serving.push(Serving { facet: who.facet(), who, nth, port, target: at.port() });
-        }
-        let at = self.offer.instances.len();
-        self.offer.instances.push(Arc::new(Placed { nth, port, part: self.part.clone(), at, instance }));
+        self.offer.instances.push(Placed { nth, port, facet, instance });
     }
 
     pub(super) fn add_named(
@@ -118,46 +94,34 @@ impl<'a> Draft<'a> {
         service: &Service,
         port: u16,
         target: u16,
-        workload: &Workload,
+        workload: &Arc<Workload>,
         weight: u32,
         health: Health,
     ) {
         // One instance per workload: a second address is the same server by another family.
         if let Some(ip) = workload.ips.first() {
             let address = SocketAddr::new(*ip, target).into();
-            let instance = instance_of(workload, address, weight, health);
-            self.add_instance(service, port, Some(workload), instance);
+            self.add_instance(service, port, instance_of(workload, address, weight, health));
         }
     }
 
-    /// What is offered, and by which source.
-    pub(super) fn finish(self) -> (Part, Offer) {
+    pub(super) fn finish(self) -> Offer {
         let mut offer = self.offer;
         offer.refers.sort_unstable();
         offer.refers.dedup();
-        offer.serving.sort_by_key(|s| s.facet);
-        // Two endpoints at one place serve the same once.
-        if offer.serving.len() > 1 {
-            let mut seen = HashSet::with_hasher(FixedState::default());
-            offer.serving.retain(|s| seen.insert((s.who.clone(), s.nth, s.port, s.target)));
-        }
-        (self.part, offer)
+        offer.instances.sort_by_key(|placed| placed.facet);
+        offer
     }
 }
 
 /// A workload as an instance.
-pub(super) fn instance_of(workload: &Workload, address: Address, weight: u32, health: Health) -> Instance {
-    Instance {
-        address,
-        weight: weight.max(1),
-        labels: workload.labels.clone(),
-        service_account: workload.service_account.clone(),
-        namespace: workload.namespace.clone(),
-        locality: workload.locality.clone(),
-        health,
-        tls_mode: workload.tls_mode,
-        workload: workload.telemetry.clone(),
-    }
+pub(super) fn instance_of(
+    workload: &Arc<Workload>,
+    address: Address,
+    weight: u32,
+    health: Health,
+) -> Instance {
+    Instance { address, weight: weight.max(1), health, workload: workload.clone(), listed: None }
 }
 
 /// The number of a target port; a named one is looked up by the caller's function.

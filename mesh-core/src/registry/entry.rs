@@ -36,6 +36,7 @@ pub(super) fn workload(of: &Arc<Resource<WorkloadEntry>>) -> Workload {
         telemetry: telemetry(&meta.name, &meta.namespace, &labels, DEFAULT_CLUSTER),
         source: WorkloadSource::Entry,
         origin: Some(of.origin()),
+        ready: true,
         resource: Some(AnyResource::WorkloadEntry(of.clone())),
         labels: Arc::new(labels),
     }
@@ -141,7 +142,7 @@ fn written(draft: &mut Draft<'_>, spec: &ServiceEntry, service: &Service) {
 }
 
 /// A WorkloadEntry or a Pod that the entry's selector selects.
-fn selected(draft: &mut Draft<'_>, service: &Service, workload: &Workload) {
+fn selected(draft: &mut Draft<'_>, service: &Service, workload: &Arc<Workload>) {
     let entry = match &workload.resource {
         Some(AnyResource::WorkloadEntry(of)) => Some(&of.spec),
         _ => None,
@@ -157,7 +158,7 @@ fn selected(draft: &mut Draft<'_>, service: &Service, workload: &Workload) {
                 let instance =
                     instance_of(workload, address.clone(), entry.weight.unwrap_or(1), Health::Healthy);
                 name_too(draft, service, port.number, &address, &instance);
-                draft.add_instance(service, port.number, Some(workload), instance);
+                draft.add_instance(service, port.number, instance);
             }
             Some(Reach::Name(name)) => {
                 draft.add_named(service, port.number, name, workload.labels.clone());
@@ -169,26 +170,18 @@ fn selected(draft: &mut Draft<'_>, service: &Service, workload: &Workload) {
 
 /// An endpoint that is written in the entry itself.
 fn inline(draft: &mut Draft<'_>, service: &Service, entry: &WorkloadEntry) {
-    let labels = Arc::new(entry.labels.clone());
-    let locality = Arc::new(locality(entry, &labels));
+    let locality = locality(entry, &entry.labels);
+    let workload = Workload::listed(service, entry.labels.clone(), &entry.service_account, locality);
+    let workload = Arc::new(workload);
     for port in &service.ports {
         match Reach::of(&entry.address, port_of(entry, port)) {
             Some(Reach::Address(address)) => {
-                let instance = Instance {
-                    address: address.clone(),
-                    weight: entry.weight.unwrap_or(1).max(1),
-                    labels: labels.clone(),
-                    service_account: entry.service_account.as_str().into(),
-                    namespace: service.namespace.clone(),
-                    locality: locality.clone(),
-                    health: Health::Healthy,
-                    tls_mode: tls_mode(&labels),
-                    workload: telemetry(&service.name, &service.namespace, &labels, DEFAULT_CLUSTER),
-                };
+                let weight = entry.weight.unwrap_or(1);
+                let instance = instance_of(&workload, address.clone(), weight, Health::Healthy);
                 name_too(draft, service, port.number, &address, &instance);
-                draft.add_instance(service, port.number, None, instance);
+                draft.add_instance(service, port.number, instance);
             }
-            Some(Reach::Name(name)) => draft.add_named(service, port.number, name, labels.clone()),
+            Some(Reach::Name(name)) => draft.add_named(service, port.number, name, workload.labels.clone()),
             None => {}
         }
     }
@@ -198,7 +191,7 @@ fn inline(draft: &mut Draft<'_>, service: &Service, entry: &WorkloadEntry) {
 fn name_too(draft: &mut Draft<'_>, service: &Service, port: u16, address: &Address, instance: &Instance) {
     if let (Resolution::Dns | Resolution::DnsRoundRobin, Some(at)) = (service.resolution, address.socket()) {
         let target = DnsTarget { host: at.ip().to_string().into(), port: at.port() };
-        draft.add_named(service, port, target, instance.labels.clone());
+        draft.add_named(service, port, target, instance.workload.labels.clone());
     }
 }
 

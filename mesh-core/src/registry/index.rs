@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 /// What a value is found by, as a number: names and labels would be copied with every node of the tree.
 /// Two facets may be the same number, so whoever looks for one checks what is found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Facet(u64);
 
 impl Facet {

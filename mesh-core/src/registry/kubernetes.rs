@@ -57,6 +57,7 @@ pub(super) fn workload(pod: &Arc<Resource<Pod>>) -> Option<Workload> {
         telemetry: telemetry(owner(pod), &meta.namespace, &meta.labels, DEFAULT_CLUSTER),
         source: WorkloadSource::Pod,
         origin: Some(pod.origin()),
+        ready: is_ready(&pod.spec),
         resource: Some(AnyResource::Pod(pod.clone())),
     })
 }
@@ -168,25 +169,26 @@ fn slice(draft: &mut Draft<'_>, service: &Service, slice: &EndpointSlice) {
     // The names of ports are unique on both sides.
     let served = slice.ports.len().min(service.ports.len());
     draft.reserve(slice.endpoints.len().saturating_mul(served));
+    let mut list = List::of(service);
     for endpoint in &slice.endpoints {
         let health = health(endpoint.conditions);
         // Kubernetes says that all addresses of one endpoint are the same; the first is used.
         let Some(ip) = endpoint.addresses.first().and_then(|a| a.parse().ok()) else { continue };
-        let zone = Arc::new(Locality { zone: endpoint.zone.as_str().into(), ..Locality::default() });
-        let at = At { ip, target: endpoint.target_ref.as_ref(), health, locality: &zone };
-        address(draft, service, &at, &slice.ports);
+        list.zone(&endpoint.zone);
+        let at = At { ip, target: endpoint.target_ref.as_ref(), health };
+        address(draft, &mut list, &at, &slice.ports);
     }
 }
 
 fn endpoints(draft: &mut Draft<'_>, service: &Service, endpoints: &Endpoints) {
-    let nowhere = Arc::default();
+    let mut list = List::of(service);
     for subset in &endpoints.subsets {
         let ready = subset.addresses.iter().map(|a| (a, Health::Healthy));
         let not = subset.not_ready_addresses.iter().map(|a| (a, Health::Unhealthy));
         for (listed, health) in ready.chain(not) {
             let Ok(ip) = listed.ip.parse() else { continue };
-            let at = At { ip, target: listed.target_ref.as_ref(), health, locality: &nowhere };
-            address(draft, service, &at, &subset.ports);
+            let at = At { ip, target: listed.target_ref.as_ref(), health };
+            address(draft, &mut list, &at, &subset.ports);
         }
     }
 }
@@ -196,45 +198,55 @@ struct At<'a> {
     ip: IpAddr,
     target: Option<&'a ObjectReference>,
     health: Health,
-    locality: &'a Arc<Locality>,
+}
+
+/// What the addresses of a list share, since lists are long.
+struct List<'a> {
+    service: &'a Service,
+    /// Where the last of them runs, if the list says it.
+    locality: Option<Arc<Locality>>,
+    /// Who serves where nobody is declared.
+    nobody: Option<Arc<Workload>>,
+}
+
+impl<'a> List<'a> {
+    fn of(service: &'a Service) -> Self {
+        Self { service, locality: None, nobody: None }
+    }
+
+    fn zone(&mut self, zone: &str) {
+        if self.locality.as_ref().map_or("", |l| &l.zone) != zone {
+            let locality = || Arc::new(Locality { zone: zone.into(), ..Locality::default() });
+            self.locality = (!zone.is_empty()).then(locality);
+        }
+    }
+
+    fn nobody(&mut self) -> &Arc<Workload> {
+        let service = self.service;
+        let new = || Workload::listed(service, Default::default(), "", Locality::default());
+        self.nobody.get_or_insert_with(|| Arc::new(new()))
+    }
 }
 
 /// An address that serves these ports; a port without a name serves a service's only port.
-fn address(draft: &mut Draft<'_>, service: &Service, at: &At<'_>, ports: &[EndpointPort]) {
-    let namespace = &*service.namespace;
+fn address(draft: &mut Draft<'_>, list: &mut List<'_>, at: &At<'_>, ports: &[EndpointPort]) {
+    let service = list.service;
     let target = at.target.filter(|t| t.kind == "Pod");
-    let named = target.and_then(|t| draft.workload(namespace, &t.name));
-    let workload = named.or_else(|| draft.workload_at(namespace, at.ip));
+    let named = target.and_then(|t| draft.workload(&service.namespace, &t.name));
+    let workload = named.or_else(|| draft.workload_at(&service.namespace, at.ip));
     for port in &service.ports {
         for served in ports.iter().filter(|p| p.name == *port.name && p.port > 0) {
             let address = SocketAddr::new(at.ip, served.port).into();
-            let instance = match &workload {
-                Some(workload) => {
-                    let mut instance = instance_of(workload, address, 1, at.health);
-                    if instance.locality.is_empty() {
-                        instance.locality = at.locality.clone();
-                    }
-                    instance
-                }
-                None => Instance {
-                    address,
-                    weight: 1,
-                    labels: Arc::default(),
-                    service_account: Arc::default(),
-                    namespace: service.namespace.clone(),
-                    locality: at.locality.clone(),
-                    health: at.health,
-                    tls_mode: tls_mode(&Default::default()),
-                    workload: telemetry(&service.name, namespace, &Default::default(), DEFAULT_CLUSTER),
-                },
-            };
-            draft.add_instance(service, port.number, workload.map(Arc::as_ref), instance);
+            let workload = workload.unwrap_or_else(|| list.nobody());
+            let instance = instance_of(workload, address, 1, at.health);
+            let instance = Instance { listed: list.locality.clone(), ..instance };
+            draft.add_instance(service, port.number, instance);
         }
     }
 }
 
-fn pod(draft: &mut Draft<'_>, service: &Service, workload: &Workload, pod: &Pod, unready_too: bool) {
-    let health = if unready_too || is_ready(pod) { Health::Healthy } else { Health::Unhealthy };
+fn pod(draft: &mut Draft<'_>, service: &Service, workload: &Arc<Workload>, pod: &Pod, unready_too: bool) {
+    let health = if unready_too || workload.ready { Health::Healthy } else { Health::Unhealthy };
     draft.reserve(service.ports.len());
     for port in &service.ports {
         let container_port = |name: &str| {
@@ -248,7 +260,7 @@ fn pod(draft: &mut Draft<'_>, service: &Service, workload: &Workload, pod: &Pod,
     }
 }
 
-fn workload_entry(draft: &mut Draft<'_>, service: &Service, workload: &Workload, entry: &WorkloadEntry) {
+fn workload_entry(draft: &mut Draft<'_>, service: &Service, workload: &Arc<Workload>, entry: &WorkloadEntry) {
     draft.reserve(service.ports.len());
     for port in &service.ports {
         let own = entry.ports.get(&*port.name).copied();

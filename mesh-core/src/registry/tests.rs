@@ -72,10 +72,13 @@ fn a_service_entry_selects_the_workload_entries_of_its_namespace() {
 
     let all = registry.instances(service, 9080, &labels(&[]));
     assert_eq!((all[0].weight, all[1].weight), (1, 3));
-    assert_eq!((all[0].tls_mode, all[1].tls_mode), (TlsMode::Istio, TlsMode::Disabled));
-    assert_eq!((&*all[0].service_account, &*all[1].service_account), ("bookinfo-reviews", "default"));
-    assert_eq!((&*all[0].locality.region, &*all[0].locality.sub_zone), ("eu", "1"));
-    let telemetry = &all[0].workload;
+    assert_eq!((all[0].workload.tls_mode, all[1].workload.tls_mode), (TlsMode::Istio, TlsMode::Disabled));
+    assert_eq!(
+        (&*all[0].workload.service_account, &*all[1].workload.service_account),
+        ("bookinfo-reviews", "default")
+    );
+    assert_eq!((&*all[0].locality().region, &*all[0].locality().sub_zone), ("eu", "1"));
+    let telemetry = &all[0].workload.telemetry;
     assert_eq!(
         [&*telemetry.name, &*telemetry.canonical_service, &*telemetry.canonical_revision],
         ["reviews-v1", "reviews", "v1"]
@@ -188,7 +191,10 @@ fn a_service_without_slices_is_served_by_the_pods_that_it_selects() {
     assert_eq!(addresses(registry, service, 80, &[("version", "v1")]), ["10.0.0.1:8080"]);
     assert_eq!(addresses(registry, service, 3306, &[]), ["10.0.0.1:3307"]);
     let instance = registry.instances(service, 80, &labels(&[]))[0];
-    assert_eq!((&*instance.workload.name, &*instance.service_account), ("cart", "cart-sa"));
+    assert_eq!(
+        (&*instance.workload.telemetry.name, &*instance.workload.service_account),
+        ("cart", "cart-sa")
+    );
     assert_eq!(instance.health, Health::Healthy);
     let node = Node::new(NodeKind::Sidecar, "fd00::1".parse().unwrap(), "x", "shop");
     assert_eq!(registry.inbound_of(&node).iter().map(|i| i.target).collect::<Vec<_>>(), [8080, 3307]);
@@ -226,9 +232,9 @@ subsets: [{addresses: [{ip: 10.9.9.9}], ports: [{name: http, port: 1}]}]
             ("10.0.0.3:8081".to_owned(), Health::Unhealthy),
         ]
     );
-    assert_eq!((&*all[0].workload.name, &*all[0].locality.zone), ("cart", "z1"));
-    assert_eq!(all[0].tls_mode, TlsMode::Istio);
-    assert_eq!(&*all[1].workload.canonical_service, "cart");
+    assert_eq!((&*all[0].workload.telemetry.name, &*all[0].locality().zone), ("cart", "z1"));
+    assert_eq!(all[0].workload.tls_mode, TlsMode::Istio);
+    assert_eq!(&*all[1].workload.telemetry.canonical_service, "cart");
     assert!(addresses(registry, service, 3306, &[]).is_empty());
 }
 
@@ -269,7 +275,7 @@ subsets:
     let all = registry.instances(service, 80, &labels(&[]));
     assert_eq!(all.iter().map(|i| i.health).collect::<Vec<_>>(), [Health::Healthy, Health::Unhealthy]);
     // The pod at the address lends its labels, though nothing refers to it.
-    assert_eq!(all[0].labels.get("version").map(String::as_str), Some("v1"));
+    assert_eq!(all[0].workload.labels.get("version").map(String::as_str), Some("v1"));
 }
 
 #[test]

@@ -232,8 +232,10 @@ impl Registry {
                 next.first()?;
                 for part in &touched.parts {
                     let site = next.site(self, world, part);
-                    let offer = site.and_then(|site| resource.offer(self, &next, &site));
-                    next.set(part.clone(), offer.map(|(_, offer)| offer));
+                    match site.and_then(|site| resource.offer(self, &next, &site)) {
+                        Some(offer) => next.insert(offer),
+                        None => next.remove(part.clone()),
+                    }
                 }
                 Some(next)
             }
@@ -241,8 +243,8 @@ impl Registry {
                 let mut next = Declared::new(resource.services(world), means);
                 next.first()?;
                 for site in next.sites(self, world) {
-                    if let Some((part, offer)) = resource.offer(self, &next, &site) {
-                        next.set(part, Some(offer));
+                    if let Some(offer) = resource.offer(self, &next, &site) {
+                        next.insert(offer);
                     }
                 }
                 Some(next)
@@ -257,16 +259,25 @@ impl Registry {
 
     /// Links offers by who their instances are and by what they looked for; those that stayed are not touched.
     fn relink(&mut self, key: &ServiceKey, old: Option<&Declared>, new: Option<&Declared>) {
-        let (nothing, none) = (Declared::default(), Offer::default());
+        let nothing = Declared::default();
         for (part, old, new) in old.unwrap_or(&nothing).differences(new.unwrap_or(&nothing)) {
-            let (old, new) = (old.unwrap_or(&none), new.unwrap_or(&none));
-            if old.refers == new.refers && old.serves().eq(new.serves()) {
+            if refers(old) == refers(new) && serves(old).eq(serves(new)) {
                 continue;
             }
             let link = (key.clone(), part.clone());
-            self.refers.replace(&link, &old.refers, &new.refers);
-            let serves = |offer: &Offer| offer.serves().collect::<Vec<_>>();
-            self.serves.replace(&link, &serves(old), &serves(new));
+            self.refers.replace(&link, refers(old), refers(new));
+            let all = |offer| serves(offer).collect::<Vec<_>>();
+            self.serves.replace(&link, &all(old), &all(new));
         }
     }
+}
+
+/// What an offer looked for, if there is one.
+fn refers(offer: Option<&Offer>) -> &[Facet] {
+    offer.map_or(&[], |o| &o.refers)
+}
+
+/// Who its instances are.
+fn serves(offer: Option<&Offer>) -> impl Iterator<Item = Facet> {
+    offer.into_iter().flat_map(Offer::serves)
 }

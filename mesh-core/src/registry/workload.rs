@@ -1,5 +1,7 @@
 //! A workload: what one proxy stands beside, as a WorkloadEntry or a Pod declares it.
 
+use super::Service;
+use super::index::Facet;
 use crate::api::{AnyResource, Meta};
 use crate::model::endpoint::{TlsMode, WorkloadRef};
 use crate::node::Node;
@@ -12,9 +14,10 @@ use std::sync::Arc;
 /// The id of the cluster where a resource does not say another; Istio's default.
 pub const DEFAULT_CLUSTER: &str = "Kubernetes";
 
-/// The order of workloads: WorkloadEntries first, then Pods, each by precedence.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct WorkloadKey(WorkloadSource, Rank);
+/// The order of workloads: WorkloadEntries first, then Pods, each by precedence. It brings its facet along,
+/// since a change of a service asks for that of each of its workloads.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct WorkloadKey(WorkloadSource, Rank, Facet);
 
 impl WorkloadKey {
     /// The key of what a resource declares, if resources of its kind declare workloads.
@@ -27,26 +30,32 @@ impl WorkloadKey {
     }
 
     pub(super) fn new(source: WorkloadSource, meta: &Meta) -> Self {
-        Self(source, Rank::of(meta))
+        let rank = Rank::of(meta);
+        let facet = Facet::of((source, &rank));
+        Self(source, rank, facet)
+    }
+
+    pub(super) fn facet(&self) -> Facet {
+        self.2
     }
 }
 
 /// A workload.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Workload {
-    /// Which resource declares it, in the order of workloads; `None` for a proxy that nobody declared.
+    /// Which resource declares it, in the order of workloads; `None` where none does.
     pub(super) key: Option<WorkloadKey>,
-    /// The name of the WorkloadEntry or Pod.
+    /// The name of the WorkloadEntry or Pod; of an address that has none, the service's.
     pub name: Arc<str>,
     /// Its namespace.
     pub namespace: Arc<str>,
     /// Its labels.
     pub labels: Arc<BTreeMap<String, String>>,
-    /// Its service account.
+    /// The service account that its certificate names; empty where none is declared.
     pub service_account: Arc<str>,
     /// Its addresses.
     pub ips: Vec<IpAddr>,
-    /// Where it runs; shared with its instances, as what follows.
+    /// Where it runs.
     pub locality: Arc<Locality>,
     /// Whether it takes mesh mTLS.
     pub tls_mode: TlsMode,
@@ -54,7 +63,9 @@ pub struct Workload {
     pub telemetry: Arc<WorkloadRef>,
     /// What declared it.
     pub source: WorkloadSource,
-    /// The resource; `None` for a proxy that nobody declared.
+    /// Whether it may be sent requests.
+    pub(super) ready: bool,
+    /// The resource; `None` where none declares it.
     pub origin: Option<Origin>,
     /// The same, to read what only an instance of a service needs.
     pub(super) resource: Option<AnyResource>,
@@ -69,6 +80,8 @@ pub enum WorkloadSource {
     Pod,
     /// The proxy itself.
     Node,
+    /// A list of addresses: a ServiceEntry's endpoints, an EndpointSlice or Endpoints.
+    List,
 }
 
 impl Workload {
@@ -87,7 +100,32 @@ impl Workload {
             telemetry: telemetry(name, &node.namespace, &node.labels, &node.cluster_id),
             source: WorkloadSource::Node,
             origin: None,
+            ready: true,
             resource: None,
+        }
+    }
+
+    /// What serves at an address that a service's list names, and nothing else declares.
+    pub(super) fn listed(
+        service: &Service,
+        labels: BTreeMap<String, String>,
+        service_account: &str,
+        locality: Locality,
+    ) -> Self {
+        Self {
+            key: None,
+            name: service.name.clone(),
+            namespace: service.namespace.clone(),
+            service_account: service_account.into(),
+            ips: Vec::new(),
+            locality: Arc::new(locality),
+            tls_mode: tls_mode(&labels),
+            telemetry: telemetry(&service.name, &service.namespace, &labels, DEFAULT_CLUSTER),
+            source: WorkloadSource::List,
+            origin: None,
+            ready: true,
+            resource: None,
+            labels: Arc::new(labels),
         }
     }
 }

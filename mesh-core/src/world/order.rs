@@ -53,7 +53,7 @@ fn parts(meta: &Meta) -> (Option<i64>, &str, &str) {
 }
 
 /// A resource's place in the order of [`precedence`], without the resource.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Rank(Arc<(Option<i64>, Arc<str>, Arc<str>)>);
 
 impl Rank {
@@ -62,6 +62,19 @@ impl Rank {
             GATEWAY_API => (meta.created, meta.namespace.clone(), meta.name.clone()),
             _ => (meta.created, meta.name.clone(), meta.namespace.clone()),
         }))
+    }
+}
+
+impl Ord for Rank {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // Whoever looks for a key that stands there mostly holds a copy of it.
+        if Arc::ptr_eq(&self.0, &other.0) { Ordering::Equal } else { self.0.cmp(&other.0) }
+    }
+}
+
+impl PartialOrd for Rank {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 

@@ -201,7 +201,7 @@ fn a_change_shares_what_it_is_not_about() {
     assert!(Arc::ptr_eq(&a, &service(&after, "a")), "it is served by another pod, and is what it was");
     let version = |world: &World| {
         let registry = world.registry();
-        registry.instances(&service(world, "a"), 80, &BTreeMap::new())[0].labels["v"].clone()
+        registry.instances(&service(world, "a"), 80, &BTreeMap::new())[0].workload.labels["v"].clone()
     };
     assert_eq!((version(&before), version(&after)), ("one".to_owned(), "two".to_owned()));
 }
