@@ -13,6 +13,7 @@ pub mod kind;
 pub mod kubernetes;
 pub mod mesh;
 pub mod networking;
+mod number;
 pub mod schema;
 pub mod security;
 pub mod telemetry;

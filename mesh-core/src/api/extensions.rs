@@ -1,6 +1,7 @@
 //! `extensions.istio.io`: code that is loaded into proxies.
 
-use super::value::{Selector, TargetRef, port_number};
+use super::number::port_number;
+use super::value::{Selector, TargetRef};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 

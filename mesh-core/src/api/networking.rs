@@ -20,7 +20,7 @@ pub use virtual_service::VirtualService;
 pub use workload_entry::WorkloadEntry;
 pub use workload_group::WorkloadGroup;
 
-use super::value::{optional_port_number, port_or_zero};
+use super::number::{optional_port_number, port_or_zero};
 use serde::Deserialize;
 
 /// A port with its protocol, as Gateway, ServiceEntry and Sidecar write it.

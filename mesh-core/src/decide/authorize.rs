@@ -167,4 +167,5 @@ fn judge_by<'r, I>(
 }
 
 #[cfg(test)]
+#[cfg(feature = "config")]
 mod tests;

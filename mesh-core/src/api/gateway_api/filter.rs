@@ -5,7 +5,7 @@
 
 use super::reference::{BackendObjectReference, LocalObjectReference};
 use super::value::Fraction;
-use crate::api::value::optional_port_number;
+use crate::api::number::optional_port_number;
 use serde::Deserialize;
 
 /// A filter of an HTTPRoute.

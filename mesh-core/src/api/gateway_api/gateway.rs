@@ -3,7 +3,7 @@
 use super::GROUP;
 use super::reference::{LocalObjectReference, ObjectReference, SecretObjectReference};
 use super::value::{GatewayDefaultScope, LabelSelector};
-use crate::api::value::port_number;
+use crate::api::number::port_number;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! References of the Gateway API: from a route to its parents and backends, from a listener to its certificates.
 
 use super::GROUP;
-use crate::api::value::optional_port_number;
+use crate::api::number::optional_port_number;
 use serde::Deserialize;
 
 /// What a route attaches to: a Gateway's listeners, a ListenerSet's, or a Service of the mesh.

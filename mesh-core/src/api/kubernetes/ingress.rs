@@ -1,6 +1,6 @@
 //! Ingress and IngressClass: Kubernetes' older way to say what enters a cluster.
 
-use crate::api::value::optional_port_number;
+use crate::api::number::optional_port_number;
 use serde::Deserialize;
 
 /// The API group of both.

@@ -40,11 +40,11 @@ pub struct ProxyDefaults {
     /// How long connections are drained at the end; 5s where none is written.
     pub termination_drain_duration: Option<Span>,
     /// Port of health and merged metrics; 15020 where none is written.
-    #[serde(deserialize_with = "crate::api::value::optional_port_number")]
+    #[serde(deserialize_with = "crate::api::number::optional_port_number")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub status_port: Option<u16>,
     /// Port of the admin pages; 15000 where none is written.
-    #[serde(deserialize_with = "crate::api::value::optional_port_number")]
+    #[serde(deserialize_with = "crate::api::number::optional_port_number")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub proxy_admin_port: Option<u16>,
     /// How traffic is redirected to the proxy; `REDIRECT` where none is written.

@@ -13,7 +13,8 @@ pub use load_balancer::{
 };
 
 use crate::api::networking::virtual_service::PortSelector;
-use crate::api::value::{Selector, Span, optional_port_number};
+use crate::api::number::optional_port_number;
+use crate::api::value::{Selector, Span};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 

@@ -250,7 +250,7 @@ pub struct ClusterMatch {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct WaypointMatch {
     /// Port of the service, 1 to 65535.
-    #[serde(deserialize_with = "crate::api::value::optional_port_number")]
+    #[serde(deserialize_with = "crate::api::number::optional_port_number")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub port_number: Option<u16>,
     /// A filter.

@@ -12,7 +12,8 @@ pub use policy::{
     CorsPolicy, FaultAbort, FaultDelay, HttpFaultInjection, HttpMirrorPolicy, HttpRetry, UnmatchedPreflights,
 };
 
-use crate::api::value::{Percent, Span, StringMatch, optional_count, optional_port_number, port_number};
+use crate::api::number::{optional_count, optional_port_number, port_number};
+use crate::api::value::{Percent, Span, StringMatch};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
 //! WorkloadEntry: one workload that is not a pod.
 
-use crate::api::value::ports_by_name;
+use crate::api::number::ports_by_name;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 

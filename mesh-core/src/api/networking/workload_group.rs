@@ -1,7 +1,7 @@
 //! WorkloadGroup: the template of WorkloadEntries that register themselves.
 
 use super::WorkloadEntry;
-use crate::api::value::{optional_port_number, port_number};
+use crate::api::number::{optional_port_number, port_number};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 

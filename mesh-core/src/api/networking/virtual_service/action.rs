@@ -1,6 +1,6 @@
 //! What a rule does with a request beside forwarding it, and what it changes of it.
 
-use crate::api::value::optional_port_number;
+use crate::api::number::optional_port_number;
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};

@@ -1,7 +1,7 @@
 //! Rules for connections: TLS that is passed through, and TCP.
 
 use super::Destination;
-use crate::api::value::{optional_count, optional_port_number};
+use crate::api::number::{optional_count, optional_port_number};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 

@@ -1,7 +1,8 @@
 //! What a rule does on the way: retries, faults, mirrors, CORS.
 
 use super::Destination;
-use crate::api::value::{Percent, Span, StringMatch, count};
+use crate::api::number::count;
+use crate::api::value::{Percent, Span, StringMatch};
 use serde::Deserialize;
 
 /// Retries.
