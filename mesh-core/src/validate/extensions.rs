@@ -5,6 +5,7 @@
 //! | `sha256` differs from the `@sha256:` of the url | accepted; the module is not loaded | a warning | it can be seen here |
 //! | a Lua script that defines neither callback | accepted | a warning | it never runs |
 //! | a url without a host, such as `https:///a` | accepted | refused | nothing can be fetched from nowhere |
+//! | an `oci` url whose port is no number | accepted | refused | nobody listens there |
 //! | a port twice in one match | refused by the schema | a warning | it says nothing wrong |
 //! | letters of other scripts in a url's host | accepted | refused | names on the wire have none |
 

@@ -7,6 +7,7 @@
 //! | fields that a mesh does not read | checked | accepted | the API server has seen them, or will |
 //! | values that the API server fills in, such as `clusterIP` | filled in | optional | a file has not passed it |
 //! | the name of a Service that begins with a digit | refused, unless a feature is on | accepted | which is not known here |
+//! | `appProtocol: ""` | refused | accepted | it says as little as none |
 //! | endpoints at loopback, link-local and unspecified addresses | refused | accepted | a mesh on one machine has no others |
 
 use super::names::is_label_key;
@@ -62,6 +63,11 @@ pub(super) fn service(spec: &Service, report: &mut Report<'_>) {
         report.refuse("spec.clusterIP", message, "leave it out, or write type: ClusterIP");
     }
     report.labels("spec.selector", &spec.selector);
+    for key in spec.selector.keys().filter(|key| is_label_key(key) && !is_qualified_name(key)) {
+        let help = "write what stands before the '/' in lower case";
+        let message = format!("{key:?} is not the name of a label");
+        report.refuse_key(&format!("spec.selector.{key}"), message, help);
+    }
     service_ports(&spec.ports, report);
 }
 
@@ -127,9 +133,14 @@ fn port_label(path: &str, name: &str, report: &mut Report<'_>) {
     }
 }
 
+/// A name as Kubernetes has it for its own fields: a domain before its slash is in lower case.
+fn is_qualified_name(text: &str) -> bool {
+    is_label_key(text) && text.rsplit_once('/').is_none_or(|(domain, _)| is_subdomain(domain))
+}
+
 /// What is spoken at a port, where it is written.
 fn app_protocol(path: &str, text: &str, report: &mut Report<'_>) {
-    if !text.is_empty() && !is_label_key(text) {
+    if !text.is_empty() && !is_qualified_name(text) {
         let help = "write a name such as http or kubernetes.io/h2c";
         report.refuse(path, format!("{text:?} is not the name of a protocol"), help);
     }
@@ -198,7 +209,12 @@ pub(super) fn endpoints(spec: &Endpoints, report: &mut Report<'_>) {
 
 pub(super) fn endpoint_slice(slice: &EndpointSlice, report: &mut Report<'_>) {
     report.at_most("ports", slice.ports.len(), MOST_PORTS, "port");
-    report.unique("port", slice.ports.iter().enumerate().map(|(i, p)| (format!("ports[{i}]"), &*p.name)));
+    let named = slice.ports.iter().enumerate().filter(|(_, p)| !p.name.is_empty());
+    report.unique("port", named.map(|(i, p)| (format!("ports[{i}]"), &*p.name)));
+    let nameless = slice.ports.iter().enumerate().filter(|(_, p)| p.name.is_empty());
+    for (i, _) in nameless.skip(1) {
+        report.refuse(&format!("ports[{i}]"), "two ports without a name", "name each as its Service does");
+    }
     for (i, port) in slice.ports.iter().enumerate() {
         protocol(&port.protocol, &format!("ports[{i}].protocol"), report);
         port_label(&format!("ports[{i}].name"), &port.name, report);

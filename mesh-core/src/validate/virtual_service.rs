@@ -29,6 +29,7 @@
 //! | a comma in the name of a header | accepts | refuses | HTTP has no such name |
 //! | a query parameter without a name | accepts | refuses | Envoy refuses it |
 //! | hosts that differ in case alone | accepts | refuses | they are the same name |
+//! | one IPv6 address in two spellings | accepts | refuses | it is the same address |
 //! | `*a.com` beside `a.com` | refuses | accepts | they have no name in common |
 //! | names of gateways behind one without a namespace | does not look | as the first | its loop ends too early |
 //! | the port in `outbound_.80_._.HOST` | a text with a digit | a port | no cluster has another |
@@ -89,7 +90,10 @@ fn hosts(spec: &VirtualService, on_mesh: bool, report: &mut Report<'_>) {
     for (i, text) in spec.hosts.iter().enumerate() {
         let path = format!("spec.hosts[{i}]");
         if let Ok(address) = text.parse::<IpAddr>() {
-            if all || !addresses.insert(address) {
+            if all {
+                let message = format!("`{text}` beside `*`, which has it among it");
+                report.refuse(&path, message, "keep one of them");
+            } else if !addresses.insert(address) {
                 report.refuse(&path, format!("`{text}` is among the hosts already"), "keep one of them");
             }
             continue;

@@ -50,7 +50,7 @@ pub(in crate::validate) fn gateway(spec: &Gateway, report: &mut Report<'_>) {
             let help = "a label's value has at most 63 letters, digits, '-', '_' and '.'";
             report.refuse(&format!("{path}.labels.{key}"), format!("{value:?} is not a label's value"), help);
         }
-        report.annotations(&format!("{path}.annotations"), &infrastructure.annotations);
+        report.annotations(&format!("{path}.annotations"), &infrastructure.annotations, 8);
         if let Some(r) = &infrastructure.parameters_ref {
             let path = format!("{path}.parametersRef");
             report.required_group(&path, r.group.as_ref(), &r.kind);
@@ -145,7 +145,7 @@ fn listener(listener: &Listener, path: &str, report: &mut Report<'_>) {
             report.object_name(&path, &r.name);
             report.namespace(&path, &r.namespace);
         }
-        report.annotations(&format!("{path}.options"), &tls.options);
+        report.annotations(&format!("{path}.options"), &tls.options, 16);
         let ends_here = tls.mode.unwrap_or_default() == TlsMode::Terminate;
         if ends_here && tls.certificate_refs.is_empty() && tls.options.is_empty() {
             let help = "name a Secret of type kubernetes.io/tls in certificateRefs";

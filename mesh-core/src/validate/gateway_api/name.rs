@@ -149,8 +149,8 @@ impl Report<'_> {
     }
 
     /// Annotations and options, with their keys.
-    pub(super) fn annotations(&mut self, path: &str, all: &BTreeMap<String, String>) {
-        self.qualified_keys(path, all, 16);
+    pub(super) fn annotations(&mut self, path: &str, all: &BTreeMap<String, String>, most: usize) {
+        self.qualified_keys(path, all, most);
         for key in all.iter().filter(|(_, value)| is_longer_than(value, 4096)).map(|(key, _)| key) {
             let message = "a value of more than 4096 characters";
             self.refuse(&format!("{path}.{key}"), message, "write a shorter one");

@@ -52,7 +52,7 @@ pub(in crate::validate) fn backend_tls_policy(spec: &BackendTlsPolicy, report: &
             report.refuse(&path, "this target is named before", help);
         }
     }
-    report.annotations("spec.options", &spec.options);
+    report.annotations("spec.options", &spec.options, 16);
     let (path, validation) = ("spec.validation", &spec.validation);
     let roots = &validation.ca_certificate_refs;
     match (roots.is_empty(), validation.well_known_ca_certificates.is_some()) {
