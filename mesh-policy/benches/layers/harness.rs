@@ -9,6 +9,7 @@ use std::future::{Future, Ready, ready};
 use std::hint::black_box;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
+use tower::ServiceExt;
 use tower_service::Service;
 
 pub(crate) type Body = Full<Bytes>;
@@ -79,6 +80,21 @@ where
     });
     // A layer that refuses is quicker than one that lets pass; a fault may hit one in a million.
     assert!(refused * 100_000 <= all, "{refused} of {all} requests were not answered");
+}
+
+/// What a request costs whose service is a clone of one that others have as well, on a runtime: polled until it
+/// answers, with the tasks that it needs for that.
+pub(crate) fn cost_shared<S, B>(bencher: Bencher<'_, '_>, make: impl FnOnce() -> S)
+where
+    S: Service<Request<Body>, Response = Response<B>> + Clone,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let service = runtime.block_on(async { make() });
+    let template = request();
+    bencher.with_inputs(|| template.clone()).bench_local_values(|request| {
+        let answer = runtime.block_on(service.clone().oneshot(request));
+        assert!(answer.is_ok_and(|response| response.status() == 200));
+    });
 }
 
 #[inline(always)]

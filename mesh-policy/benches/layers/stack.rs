@@ -1,13 +1,16 @@
 //! Those that a client would have, all at once; and as many of them as the others have.
 
-use crate::harness::{Noop, cost, cost_of};
+use crate::harness::{Body, Noop, cost, cost_of, cost_shared};
 use crate::retry::Towers;
 use crate::{authz, breaker, fault, message, outlier, ratelimit, retry, shed};
 use divan::Bencher;
+use http::{Request, Response};
+use mesh_policy::BoxError;
+use mesh_policy::breaker::BreakerBody;
 use mesh_policy::rescue::RescueLayer;
 use mesh_policy::timeout::{AttemptTimeoutLayer, TimeoutLayer};
 use std::time::Duration;
-use tower::ServiceBuilder;
+use tower::{Service, ServiceBuilder};
 use tower_resilience::bulkhead::BulkheadLayer;
 use tower_resilience::outlier::{OutlierDetectionLayer, OutlierDetector};
 use tower_resilience::ratelimiter::RateLimiterLayer;
@@ -34,14 +37,24 @@ fn mesh(bencher: Bencher<'_, '_>) {
 /// Those of them that the others have, too.
 #[divan::bench]
 fn mesh_as_tower(bencher: Bencher<'_, '_>) {
-    let stack = ServiceBuilder::new()
+    cost(bencher, as_tower());
+}
+
+/// The same for several callers, as a client or a server is used.
+#[divan::bench]
+fn shared_mesh_as_tower(bencher: Bencher<'_, '_>) {
+    cost_shared(bencher, as_tower);
+}
+
+fn as_tower() -> impl Service<Request<Body>, Response = Response<BreakerBody<Body>>, Error = BoxError> + Clone
+{
+    ServiceBuilder::new()
         .layer(ratelimit::ours())
         .layer(AttemptTimeoutLayer::new(WHOLE))
         .layer(retry::ours())
         .layer(AttemptTimeoutLayer::new(ATTEMPT))
         .layer(breaker::ours())
-        .service(Noop);
-    cost(bencher, stack);
+        .service(Noop)
 }
 
 /// Every layer but those whose cost is their policies' and tokens': authorization and JWT.
@@ -84,15 +97,25 @@ fn mesh_server(bencher: Bencher<'_, '_>) {
 /// Without faults, outlier detection and answers for errors.
 #[divan::bench]
 fn tower(bencher: Bencher<'_, '_>) {
-    let stack = ServiceBuilder::new()
+    cost(bencher, towers());
+}
+
+/// Its rate limit belongs to one owner, so the stack is shared by a task with a channel.
+#[divan::bench]
+fn shared_tower(bencher: Bencher<'_, '_>) {
+    cost_shared(bencher, || ServiceBuilder::new().buffer(1024).service(towers()));
+}
+
+fn towers()
+-> impl Service<Request<Body>, Response = Response<Body>, Error = BoxError, Future: Send> + Send + 'static {
+    ServiceBuilder::new()
         .rate_limit(1_000_000_000, Duration::from_secs(1))
         .timeout(WHOLE)
         .retry(Towers::new())
         .timeout(ATTEMPT)
         .load_shed()
         .concurrency_limit(1024)
-        .service(Noop);
-    cost(bencher, stack);
+        .service(Noop)
 }
 
 /// Without faults and answers for errors.
