@@ -2,7 +2,7 @@
 
 use super::store::{Charge, Charged, Store, weighted};
 use crate::BoxError;
-use crate::ratelimit::table::{Slot, Table};
+use crate::ratelimit::table::{Table, Words};
 use crate::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::future::{Ready, ready};
 use std::hash::{Hash, Hasher};
@@ -31,35 +31,47 @@ impl MemoryStore {
     /// The weighted count of the window before, which the key had for itself or shared.
     fn before(&self, charge: &Charge, now: u64) -> u64 {
         let Some((key, weight)) = &charge.previous else { return 0 };
-        let word = self.0.find(self.hash(key), left(now)).map_or(0, |word| word.load(SeqCst));
+        let word = self.0.find(self.hash(key), &At(now)).map_or(0, |slot| slot.word.load(SeqCst));
         weighted(count(word, now), *weight)
     }
 
     /// Adds to a count if it has room; the word that was charged then.
     fn add(&self, charge: &Charge, now: u64) -> (Charged, Option<&AtomicU64>) {
         let before = self.before(charge, now);
-        let Some(Slot { word, shared }) = self.0.slot(self.hash(&charge.key), left(now)) else {
-            return (Charged { used: charge.limit.into(), over: true, shared: false }, None);
-        };
         let room = |old: u64| {
             let new = count(old, now) + u64::from(charge.hits);
             // A count of somebody else, shared, is kept as long as the longer of both.
             let expires = charge.expires.max(if count(old, now) > 0 { old >> 32 } else { 0 });
             (before + new <= u64::from(charge.limit)).then(|| expires.min(u64::from(u32::MAX)) << 32 | new)
         };
-        match word.fetch_update(SeqCst, SeqCst, room) {
-            Ok(old) => {
+        let add = |word: &AtomicU64| word.fetch_update(SeqCst, SeqCst, room);
+        let undo = |word: &AtomicU64| give_back(word, charge.hits, now);
+        match self.0.charge(self.hash(&charge.key), &At(now), add, undo) {
+            Some((slot, Ok(old))) => {
                 let used = before + count(old, now) + u64::from(charge.hits);
-                (Charged { used, over: false, shared }, Some(word))
+                (Charged { used, over: false, shared: slot.shared }, Some(slot.word))
             }
-            Err(old) => (Charged { used: before + count(old, now), over: true, shared }, None),
+            Some((slot, Err(old))) => {
+                (Charged { used: before + count(old, now), over: true, shared: slot.shared }, None)
+            }
+            None => (Charged { used: charge.limit.into(), over: true, shared: false }, None),
         }
     }
 }
 
-/// For how long a word is in use yet: what has expired is forgotten for nothing.
-fn left(now: u64) -> impl Fn(u64) -> u64 {
-    move |word| (word >> 32).saturating_sub(now)
+/// The counts of a table at a moment, in seconds since 1970: what has expired is forgotten for nothing.
+struct At(u64);
+
+impl Words for At {
+    /// For how long a word is in use yet.
+    fn debt(&self, word: u64) -> u64 {
+        (word >> 32).saturating_sub(self.0)
+    }
+
+    fn both(&self, one: u64, other: u64) -> u64 {
+        let counts = (count(one, self.0) + count(other, self.0)).min(u64::from(u32::MAX));
+        (one >> 32).max(other >> 32) << 32 | counts
+    }
 }
 
 fn give_back(word: &AtomicU64, hits: u32, now: u64) {
