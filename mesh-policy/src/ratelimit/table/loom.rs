@@ -7,18 +7,29 @@ use loom::thread;
 
 const KEY: u64 = 99 << 40;
 
-/// What two threads do to one table.
+/// What two threads do to one table, or three.
 fn race(table: fn() -> Table, one: fn(&Table), other: fn(&Table), then: fn(&Table)) {
+    race_of(3, table, vec![one], other, then);
+}
+
+fn race_of(
+    preemptions: usize,
+    table: fn() -> Table,
+    some: Vec<fn(&Table)>,
+    other: fn(&Table),
+    then: fn(&Table),
+) {
     let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(3);
+    model.preemption_bound = Some(preemptions);
     model.check(move || {
         let table = Arc::new(table());
-        let thread = {
-            let table = Arc::clone(&table);
+        let spawn = |one: &fn(&Table)| {
+            let (one, table) = (*one, Arc::clone(&table));
             thread::spawn(move || one(&table))
         };
+        let threads: Vec<_> = some.iter().map(spawn).collect();
         other(&table);
-        thread.join().unwrap();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
         then(&table);
     });
 }
@@ -122,6 +133,29 @@ fn a_slot_that_is_charged_while_another_key_takes_it_is_not_lost() {
             for key in [1 << 40, KEY] {
                 assert!(word(table, key).unwrap() >= 15);
             }
+        },
+    );
+}
+
+#[test]
+fn a_key_that_two_bring_while_another_wants_a_slot_loses_no_charge() {
+    fn early(table: &Table) {
+        add(table, KEY, 3, 10);
+    }
+    fn another(table: &Table) {
+        add(table, 7 << 40, 5, 10);
+    }
+    let late = |table: &Table| {
+        add(table, KEY, 5, 10);
+    };
+    race_of(
+        2,
+        || full([5, 3]),
+        vec![early, another],
+        late,
+        |table| {
+            assert!(word(table, KEY).unwrap() >= 5 + 18);
+            assert!(word(table, 7 << 40).unwrap() >= 5 + 10);
         },
     );
 }
