@@ -45,6 +45,6 @@ pub use quota::memory::MemoryStore;
 pub use quota::metrics::{QuotasCounts, QuotasMetrics};
 #[cfg(feature = "redis")]
 pub use quota::redis::RedisStore;
-pub use quota::service::{Quota, Quotas, QuotasFuture};
+pub use quota::service::{Quota, QuotaUsage, QuotaUsageFuture, Quotas, QuotasFuture};
 pub use quota::spec::{QuotaRateSpec, QuotaSpec, QuotasSpec};
 pub use quota::store::{Charge, Charged, Store};

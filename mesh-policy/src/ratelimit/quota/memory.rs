@@ -2,7 +2,7 @@
 
 use super::store::{Charge, Charged, Store, weighted};
 use crate::BoxError;
-use crate::ratelimit::table::{Table, Words};
+use crate::ratelimit::table::{Slot, Table, Words};
 use crate::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::future::{Ready, ready};
 use std::hash::{Hash, Hasher};
@@ -28,11 +28,23 @@ impl MemoryStore {
         hasher.finish()
     }
 
-    /// The weighted count of the window before, which the key had for itself or shared.
+    /// The word that a key has for itself or shares.
+    fn word(&self, key: &str, now: u64) -> Option<Slot<'_>> {
+        self.0.find(self.hash(key), &At(now))
+    }
+
+    /// The weighted count of the window before.
     fn before(&self, charge: &Charge, now: u64) -> u64 {
         let Some((key, weight)) = &charge.previous else { return 0 };
-        let word = self.0.find(self.hash(key), &At(now)).map_or(0, |slot| slot.word.load(SeqCst));
+        let word = self.word(key, now).map_or(0, |slot| slot.word.load(SeqCst));
         weighted(count(word, now), *weight)
+    }
+
+    fn read(&self, charge: &Charge, now: u64) -> Charged {
+        let slot = self.word(&charge.key, now);
+        let word = slot.map_or(0, |slot| slot.word.load(SeqCst));
+        let used = self.before(charge, now) + count(word, now);
+        Charged { used, over: used > charge.limit.into(), shared: slot.is_some_and(|slot| slot.shared) }
     }
 
     /// Adds to a count if it has room; the word that was charged then.
@@ -88,16 +100,25 @@ impl Store for MemoryStore {
     type Future = Ready<Result<Vec<Charged>, BoxError>>;
 
     fn charge(&self, charges: Vec<Charge>, now: u64) -> Self::Future {
-        let mut charged: Vec<_> = charges.iter().map(|charge| self.add(charge, now)).collect();
-        if charged.iter().any(|(one, _)| one.over) {
-            for (charge, (one, word)) in charges.iter().zip(&mut charged) {
-                // To the word that was charged: who shares one might find another now.
-                if let Some(word) = word {
-                    give_back(word, charge.hits, now);
-                    one.used = one.used.saturating_sub(charge.hits.into());
-                }
+        let charged: Vec<_> = charges.iter().map(|charge| self.add(charge, now)).collect();
+        if charged.iter().all(|(one, _)| !one.over) {
+            return ready(Ok(charged.into_iter().map(|(one, _)| one).collect()));
+        }
+        for (charge, (_, word)) in charges.iter().zip(&charged) {
+            // To the word that was charged: who shares one might find another now.
+            if let Some(word) = word {
+                give_back(word, charge.hits, now);
             }
         }
-        ready(Ok(charged.into_iter().map(|(one, _)| one).collect()))
+        // Read again: of two charges of one count, the second saw the first, which counts nowhere now.
+        let without = |(charge, (one, _)): (&Charge, (Charged, _))| {
+            let used = MemoryStore::read(self, charge, now).used;
+            Charged { used, ..one }
+        };
+        ready(Ok(charges.iter().zip(charged).map(without).collect()))
+    }
+
+    fn read(&self, charges: Vec<Charge>, now: u64) -> Self::Future {
+        ready(Ok(charges.iter().map(|charge| MemoryStore::read(self, charge, now)).collect()))
     }
 }
