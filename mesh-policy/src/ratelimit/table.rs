@@ -227,10 +227,10 @@ impl Set {
         let arrive = |now: u64| (now & !SHARED == coming).then_some(becomes | now & SHARED);
         let _ = slot.owner.fetch_update(SeqCst, SeqCst, arrive);
         order();
-        // Whoever shared one because this key was on its way had no other choice.
-        let shared =
-            self.common(hash).filter(|common| becomes == hash && common.shared && common.owes(words));
-        if let Some(common) = shared {
+        // Whoever shared another because this key was on its way had no other choice.
+        let is_shared = |common: &Slot<'_>| common.shared && common.owes(words);
+        let another = self.common(hash).filter(|common| !std::ptr::eq(common.word, slot.word));
+        if let Some(common) = another.filter(is_shared).filter(|_| becomes == hash) {
             let owed = common.word.load(SeqCst);
             let _ = slot.word.fetch_update(SeqCst, SeqCst, |word| Some(words.both(word, owed)));
         }
