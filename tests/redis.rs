@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a broken test must fail")]
 
 use mesh_policy::ratelimit::{
-    Code, Quota, Quotas, RateLimitDescriptor, RateLimitRequest, RateLimitResponse, RateLimitService,
-    RateLimitUnit, RedisStore,
+    Code, MemoryStore, Quota, Quotas, RateLimitDescriptor, RateLimitRequest, RateLimitResponse,
+    RateLimitService, RateLimitUnit, RedisStore, Store,
 };
 use mesh_tests::until;
 use redis::aio::MultiplexedConnection;
@@ -53,14 +53,13 @@ impl Redis {
     }
 }
 
-async fn ask<S>(quotas: &Quotas<S>, entries: &[&[(&str, &str)]]) -> RateLimitResponse
-where
-    Quotas<S>: RateLimitService,
-{
-    let descriptor = |entries: &&[(&str, &str)]| RateLimitDescriptor {
-        entries: entries.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
-    };
-    let descriptors = entries.iter().map(descriptor).collect();
+fn descriptor(entries: &[(&str, &str)]) -> RateLimitDescriptor {
+    let entry = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+    RateLimitDescriptor { entries: entries.iter().map(entry).collect() }
+}
+
+async fn ask<S: Store>(quotas: &Quotas<S>, entries: &[&[(&str, &str)]]) -> RateLimitResponse {
+    let descriptors = entries.iter().map(|entries| descriptor(entries)).collect();
     quotas
         .should_rate_limit(RateLimitRequest { domain: "shop".to_owned(), descriptors, hits_addend: 1 })
         .await
@@ -134,4 +133,47 @@ async fn what_one_quota_refuses_counts_in_no_other_and_counts_expire() {
         let left: i64 = redis::cmd("TTL").arg(&key).query_async(&mut connection).await.unwrap();
         assert!((86_000..=86_400).contains(&left), "{key} expires in {left} s");
     }
+}
+
+/// What holds for every store: the verdicts and what is left, step by step.
+async fn counts_as_every_store_does<S: Store>(store: S) {
+    let quotas = [
+        Quota::new(3, RateLimitUnit::Day).each("user"),
+        Quota::new(4, RateLimitUnit::Day).each("plan").sliding(),
+    ];
+    let now = tomorrow();
+    let quotas = Quotas::new(store, "shop", quotas).clock(move || UNIX_EPOCH + Duration::from_secs(now));
+    let (ann, free): (&[(&str, &str)], &[(&str, &str)]) = (&[("user", "ann")], &[("plan", "free")]);
+    let steps: [(&[&[(&str, &str)]], Code, &[u32]); 5] = [
+        // Equal descriptors of one request each take their own.
+        (&[ann, ann], Code::Ok, &[2, 1]),
+        // There is room for one, so neither counts.
+        (&[ann, free, ann], Code::OverLimit, &[1, 4, 1]),
+        (&[ann, free], Code::Ok, &[0, 3]),
+        (&[free, ann], Code::OverLimit, &[3, 0]),
+        (&[free, free, free], Code::Ok, &[2, 1, 0]),
+    ];
+    for (i, (asked, code, remaining)) in steps.into_iter().enumerate() {
+        let response = ask(&quotas, asked).await;
+        let left: Vec<_> = response.statuses.iter().map(|status| status.limit_remaining).collect();
+        assert_eq!((response.overall_code, &*left), (code, remaining), "step {i}");
+    }
+    // To look changes nothing, neither what is used nor what is there.
+    for _ in 0..2 {
+        for (who, used) in [("ann", 3), ("ben", 0)] {
+            let usage = quotas.usage(&descriptor(&[("user", who)])).await.unwrap().unwrap();
+            assert_eq!((usage.used, u64::from(usage.remaining)), (used, 3 - used), "{who}");
+        }
+    }
+    assert_eq!(quotas.usage(&descriptor(&[("stranger", "x")])).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn memory_and_redis_count_alike() {
+    counts_as_every_store_does(MemoryStore::new(100)).await;
+    let redis = Redis::start().await;
+    counts_as_every_store_does(RedisStore::new(redis.connect().await)).await;
+    let mut connection = redis.connect().await;
+    let keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut connection).await.unwrap();
+    assert_eq!(keys.len(), 2, "who only looked left nothing: {keys:?}");
 }

@@ -34,16 +34,17 @@ pub use global::message::{
 pub use global::metrics::{RateLimitCounts, RateLimitMetrics};
 pub use global::spec::RateLimitSpec;
 pub use local::future::LocalRateLimitFuture;
+pub use local::header_match::{HeaderMatchSpec, HeaderRangeSpec, RegexSpec, StringMatchSpec};
 pub use local::layer::{LocalRateLimit, LocalRateLimitLayer};
 pub use local::spec::{
-    ActionSpec, DescriptorEntrySpec, DescriptorSpec, HeaderMatchSpec, LocalRateLimitSpec, RateLimitsSpec,
-    TokenBucketSpec, XRateLimitHeaders,
+    ActionSpec, DescriptorEntrySpec, DescriptorSpec, LocalRateLimitSpec, RateLimitsSpec, TokenBucketSpec,
+    XRateLimitHeaders,
 };
 pub use metrics::{LocalRateLimitCounts, LocalRateLimitMetrics};
 pub use quota::memory::MemoryStore;
 pub use quota::metrics::{QuotasCounts, QuotasMetrics};
 #[cfg(feature = "redis")]
 pub use quota::redis::RedisStore;
-pub use quota::service::{Quota, Quotas, QuotasFuture};
+pub use quota::service::{Quota, QuotaUsage, QuotaUsageFuture, Quotas, QuotasFuture};
 pub use quota::spec::{QuotaRateSpec, QuotaSpec, QuotasSpec};
 pub use quota::store::{Charge, Charged, Store};

@@ -9,7 +9,8 @@
 //! that does not divide is rounded up, so that rounding never lets more through.
 
 use crate::SpecError;
-use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use crate::ratelimit::table::Words;
+use crate::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -140,20 +141,33 @@ pub(super) struct Level<'r> {
 /// The moment at which a bucket will be full, in ticks; a moment that has passed is a full bucket.
 pub(super) type FullAt = AtomicU64;
 
+/// The buckets of a table at a moment, in ticks: one that is full can be forgotten.
+pub(super) struct At(pub(super) u64);
+
+impl Words for At {
+    fn debt(&self, full_at: u64) -> u64 {
+        full_at.saturating_sub(self.0)
+    }
+
+    fn both(&self, one: u64, other: u64) -> u64 {
+        one.max(self.0).saturating_add(self.debt(other))
+    }
+}
+
 /// Takes a token.
 ///
 /// # Errors
 /// The level of a bucket that has none; nothing was taken.
 pub(super) fn take<'r>(full_at: &FullAt, rate: &'r Rate, now: u64) -> Result<Level<'r>, Level<'r>> {
-    let mut seen = full_at.load(Relaxed);
+    let mut seen = full_at.load(SeqCst);
     loop {
         // Time that other threads read a little later may be in there already; that is no debt of theirs.
         let after = seen.max(now).saturating_add(rate.interval);
         if after - now > rate.depth {
             return Err(Level { rate, lacks: seen.max(now) - now });
         }
-        // Relaxed: the word guards nothing but itself.
-        match full_at.compare_exchange_weak(seen, after, Relaxed, Relaxed) {
+        // In one order with what a table looks at next: whether the word is the caller's still.
+        match full_at.compare_exchange_weak(seen, after, SeqCst, SeqCst) {
             Ok(_) => return Ok(Level { rate, lacks: after - now }),
             Err(other) => seen = other,
         }
@@ -163,7 +177,7 @@ pub(super) fn take<'r>(full_at: &FullAt, rate: &'r Rate, now: u64) -> Result<Lev
 /// Gives back a token that was taken for a request that another bucket refused.
 pub(super) fn give_back(full_at: &FullAt, rate: &Rate) {
     // It was added before, and nothing ever takes more away; saturating keeps a bug from making a limit endless.
-    let _ = full_at.fetch_update(Relaxed, Relaxed, |at| Some(at.saturating_sub(rate.interval)));
+    let _ = full_at.fetch_update(SeqCst, SeqCst, |at| Some(at.saturating_sub(rate.interval)));
 }
 
 impl Level<'_> {

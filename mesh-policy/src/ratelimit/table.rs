@@ -4,26 +4,52 @@
 //! hash of the key → a set of 8 slots → the slot with that hash → its word
 //! ```
 //!
-//! A slot holds 63 bits of a keyed hash in place of the key, so that a lookup reads two cache lines and a new key
+//! A slot holds 62 bits of a keyed hash in place of the key, so that a lookup reads two cache lines and a new key
 //! allocates nothing. Sets of eight bound the memory: where a key finds no slot of its own, it takes one whose
 //! word says that it may be forgotten (a bucket that is full again, a window that has ended), which loses nothing.
 //! If all eight are in use, the key *shares* the one that its hash names, and stays with it until that one may be
 //! forgotten: what is charged to a key stands in one word at any time. So with more keys than slots some are limited
 //! together; none is limited less than it should be, and memory never grows.
 //!
-//! Threads race for slots without waiting for each other: a word that another thread finds forgettable at the very
-//! moment it is charged may be given to another key. Such a race lets one request too many through, and no more.
+//! Threads race for slots without waiting for each other, and what they charge is not lost:
+//!
+//! - Who takes a slot marks it as *coming* first, and nobody finds the key there yet. If the key has come to another
+//!   slot meanwhile, or is charged where it shares one, or what was in the slot was charged after all, the slot is
+//!   what it was. Else the key has it.
+//! - Two threads may bring one key to two slots even so, as they read different times and would forget different
+//!   slots. Each looks again when its key has come; what the later slot was charged is added to the first, and the
+//!   later one is free.
+//! - Who has charged a word looks whether the key still stands there. If not, it takes the charge back and charges
+//!   anew.
+//!
+//! At the worst, a request that was charged while its slot was cleared away counts twice.
 
 use crate::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-const WAYS: usize = 8;
+/// Under loom no more than threads can quarrel about.
+const WAYS: usize = if cfg!(loom) { 2 } else { 8 };
+
+/// How often a thread tries again where others were faster; each turn means that another one got on.
+const TURNS: usize = 8;
 
 /// The bit of a slot's hash that says that other keys are charged there as well.
 const SHARED: u64 = 1 << 63;
 
+/// The bit of a slot's hash that says that the key is on its way there.
+const COMING: u64 = 1 << 62;
+
 /// The most keys of a table: 256 MiB of slots.
 pub(super) const MOST: usize = 1 << 24;
+
+/// What the words of a table say.
+pub(super) trait Words {
+    /// How much would be lost by forgetting a word: nothing, if zero.
+    fn debt(&self, word: u64) -> u64;
+
+    /// The word of a key that was charged in two.
+    fn both(&self, one: u64, other: u64) -> u64;
+}
 
 /// Cache-line sized halves: eight hashes, then their eight words.
 #[derive(Debug, Default)]
@@ -42,7 +68,9 @@ pub(super) struct Table {
 }
 
 /// A slot that a key has, or has to share.
+#[derive(Clone, Copy)]
 pub(super) struct Slot<'t> {
+    owner: &'t AtomicU64,
     pub(super) word: &'t AtomicU64,
     /// Another key has the slot as well, since there were too many.
     pub(super) shared: bool,
@@ -59,54 +87,44 @@ impl Table {
         self.hasher.build_hasher()
     }
 
-    /// The word that a key is charged to already: its own, or the one that it shares if all of a set were in use.
-    pub(super) fn find(&self, hash: u64, debt: impl Fn(u64) -> u64) -> Option<&AtomicU64> {
+    /// Charges a key, by its hash, in the word of its slot. `undo` takes a charge back from a word that was not the
+    /// key's any more.
+    #[inline]
+    pub(super) fn charge<'t, T, E>(
+        &'t self,
+        hash: u64,
+        words: &impl Words,
+        charge: impl Fn(&'t AtomicU64) -> Result<T, E>,
+        undo: impl Fn(&'t AtomicU64),
+    ) -> Option<(Slot<'t>, Result<T, E>)> {
         let hash = key(hash);
         let set = self.set(hash)?;
-        set.find(hash, WAYS).or_else(|| {
-            let (_, word, is_shared) = set.common(hash)?;
-            (is_shared && debt(word.load(SeqCst)) > 0).then_some(word)
-        })
+        // Again where another thread took the slot in that moment.
+        for _ in 0..TURNS {
+            let slot = set.slot(hash, words)?;
+            let charged = charge(slot.word);
+            if set.stands(hash, &slot) {
+                return Some((slot, charged));
+            }
+            if charged.is_ok() {
+                undo(slot.word);
+            }
+        }
+        let slot = set.slot(hash, words)?;
+        Some((slot, charge(slot.word)))
+    }
+
+    /// The slot that a key is charged in already: its own, or the one that it shares if all of a set were in use.
+    pub(super) fn find(&self, hash: u64, words: &impl Words) -> Option<Slot<'_>> {
+        let hash = key(hash);
+        let set = self.set(hash)?;
+        set.find(hash).or_else(|| set.common(hash).filter(|common| common.shared && common.owes(words)))
     }
 
     fn set(&self, hash: u64) -> Option<&Set> {
         // A power of two, so that the mask keeps all sets in reach.
         let mask = self.sets.len().wrapping_sub(1) as u64;
         self.sets.get(usize::try_from((hash >> 3) & mask).ok()?)
-    }
-
-    /// The slot of a key by its hash. `debt` says of a word how much would be lost by forgetting it: nothing, if
-    /// zero.
-    pub(super) fn slot(&self, hash: u64, debt: impl Fn(u64) -> u64) -> Option<Slot<'_>> {
-        let hash = key(hash);
-        let set = self.set(hash)?;
-        // Each turn means that another thread took the slot that this one wanted.
-        for _ in 0..WAYS {
-            if let Some(word) = set.find(hash, WAYS) {
-                return Some(Slot { word, shared: false });
-            }
-            let (owner, word, is_shared) = set.common(hash)?;
-            // What it was charged there holds as long as it would be lost.
-            if is_shared && debt(word.load(SeqCst)) > 0 {
-                return Some(Slot { word, shared: true });
-            }
-            match set.forgettable(&debt) {
-                Some(at) => {
-                    if let Some(word) = set.take(at, hash) {
-                        return Some(Slot { word, shared: false });
-                    }
-                }
-                None => {
-                    let seen = owner.load(SeqCst);
-                    if seen != 0 && owner.compare_exchange(seen, seen | SHARED, SeqCst, SeqCst).is_ok() {
-                        return Some(Slot { word, shared: true });
-                    }
-                }
-            }
-        }
-        let (owner, word, _) = set.common(hash)?;
-        owner.fetch_or(SHARED, SeqCst);
-        Some(Slot { word, shared: true })
     }
 }
 
@@ -115,172 +133,162 @@ fn sets(keys: usize) -> usize {
     keys.clamp(1, MOST).div_ceil(WAYS).next_power_of_two()
 }
 
-/// A key by its hash; never zero, and without the mark.
+/// A key by its hash; never zero, and without the marks.
 fn key(hash: u64) -> u64 {
-    (hash & !SHARED).max(1)
+    (hash & !(SHARED | COMING)).max(1)
 }
 
-/// A slot that may be taken, as it was seen.
-struct Forgettable {
-    at: usize,
-    hash: u64,
+/// Orders what this thread wrote before what it reads next, as `SeqCst` does by itself; loom knows fences only.
+fn order() {
+    #[cfg(loom)]
+    crate::sync::atomic::fence(SeqCst);
+}
+
+impl Slot<'_> {
+    fn owes(&self, words: &impl Words) -> bool {
+        words.debt(self.word.load(SeqCst)) > 0
+    }
+
+    fn is_of(&self, hash: u64) -> bool {
+        self.owner.load(SeqCst) & !SHARED == hash
+    }
 }
 
 impl Set {
-    /// The word of a hash among the first slots.
-    fn find(&self, hash: u64, before: usize) -> Option<&AtomicU64> {
-        let is_its = |slot: &AtomicU64| slot.load(SeqCst) & !SHARED == hash;
-        let at = self.hashes.iter().take(before).position(is_its)?;
-        self.words.get(at)
+    fn slots(&self) -> impl Iterator<Item = Slot<'_>> {
+        let each = self.hashes.iter().zip(&self.words);
+        each.map(|(owner, word)| Slot { owner, word, shared: false })
     }
 
-    /// The slot that a key shares if all are in use: its hash, its word, and whether anybody shares it.
-    fn common(&self, hash: u64) -> Option<(&AtomicU64, &AtomicU64, bool)> {
+    /// The slot that a key has.
+    fn find(&self, hash: u64) -> Option<Slot<'_>> {
+        self.slots().find(|slot| slot.is_of(hash))
+    }
+
+    /// The slot that a key shares if all are in use, and whether anybody shares it.
+    fn common(&self, hash: u64) -> Option<Slot<'_>> {
         let at = usize::try_from(hash % WAYS as u64).ok()?;
         let (owner, word) = (self.hashes.get(at)?, self.words.get(at)?);
-        Some((owner, word, owner.load(SeqCst) & SHARED != 0))
+        Some(Slot { owner, word, shared: owner.load(SeqCst) & SHARED != 0 })
     }
 
-    /// A slot that is forgotten without loss; one that nobody ever had comes first.
-    fn forgettable(&self, debt: impl Fn(u64) -> u64) -> Option<Forgettable> {
-        let slots = self.hashes.iter().zip(&self.words).enumerate();
-        slots
-            .map(|(at, (hash, word))| (Forgettable { at, hash: hash.load(SeqCst) }, word))
-            .filter(|(_, word)| debt(word.load(SeqCst)) == 0)
-            .map(|(slot, _)| slot)
-            .min_by_key(|slot| slot.hash != 0)
+    /// The slot to charge a key in.
+    #[inline]
+    fn slot(&self, hash: u64, words: &impl Words) -> Option<Slot<'_>> {
+        self.find(hash).or_else(|| self.bring(hash, words))
     }
 
-    /// Gives a slot to a key, unless another thread was faster.
-    fn take(&self, slot: Forgettable, hash: u64) -> Option<&AtomicU64> {
-        let (owner, word) = (self.hashes.get(slot.at)?, self.words.get(slot.at)?);
-        owner.compare_exchange(slot.hash, hash, SeqCst, SeqCst).ok()?;
-        // Two threads may bring the same key to two slots; the first of both is the one to keep.
-        match self.find(hash, slot.at) {
-            Some(first) => {
-                let _ = owner.compare_exchange(hash, 0, SeqCst, SeqCst);
-                Some(first)
+    #[inline(never)]
+    fn bring(&self, hash: u64, words: &impl Words) -> Option<Slot<'_>> {
+        for _ in 0..TURNS {
+            let common = self.common(hash)?;
+            // What it was charged there holds as long as it would be lost.
+            if common.shared && common.owes(words) {
+                return Some(common);
             }
-            None => Some(word),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use std::collections::HashMap;
-    use std::sync::Arc;
-
-    proptest! {
-        /// As long as nothing must be shared, a table is a map; and what is in use is never forgotten.
-        #[test]
-        fn a_table_is_a_map_until_it_must_share(keys in proptest::collection::vec(1_u64..40, 1..200)) {
-            let table = Table::new(1024);
-            let mut model = HashMap::new();
-            for key in keys {
-                // Keys of one set, and few enough for it.
-                let hash = (key % WAYS as u64 + 1) << 40;
-                let slot = table.slot(hash, |word| word).unwrap();
-                prop_assert!(!slot.shared);
-                let want = model.entry(hash).or_insert(0_u64);
-                prop_assert_eq!(slot.word.fetch_add(1, SeqCst), *want);
-                *want += 1;
+            match self.forgettable(words) {
+                Some((slot, seen)) => self.take(slot, seen, hash, words),
+                None => {
+                    let seen = common.owner.load(SeqCst);
+                    let is_used = seen & !SHARED != 0 || common.owes(words);
+                    if is_used && common.owner.compare_exchange(seen, seen | SHARED, SeqCst, SeqCst).is_ok() {
+                        return Some(Slot { shared: true, ..common });
+                    }
+                }
+            }
+            if let Some(slot) = self.find(hash) {
+                return Some(slot);
             }
         }
+        let common = self.common(hash)?;
+        common.owner.fetch_or(SHARED, SeqCst);
+        Some(Slot { shared: true, ..common })
     }
 
-    #[test]
-    fn a_ninth_key_shares_one_slot_until_that_owes_nothing() {
-        let table = Table::new(1);
-        for key in 1..=8 {
-            table.slot(key << 40, |word| word).unwrap().word.store(100 - key, SeqCst);
+    /// A slot that is forgotten without loss, and whose it was seen to be; one that nobody ever had comes first.
+    fn forgettable(&self, words: &impl Words) -> Option<(Slot<'_>, u64)> {
+        self.slots()
+            .map(|slot| (slot, slot.owner.load(SeqCst)))
+            .filter(|(slot, seen)| seen & COMING == 0 && !slot.owes(words))
+            .min_by_key(|(_, seen)| *seen != 0)
+    }
+
+    /// Brings a key to a slot, unless another thread was faster, there or elsewhere.
+    fn take(&self, slot: Slot<'_>, seen: u64, hash: u64, words: &impl Words) {
+        let coming = hash | COMING;
+        if slot.owner.compare_exchange(seen, coming, SeqCst, SeqCst).is_err() {
+            return;
         }
-        let ninth = |debt: fn(u64) -> u64| {
-            let slot = table.slot(9 << 40, debt).unwrap();
-            (slot.shared, slot.word.load(SeqCst))
-        };
-        // The first, as its hash says, and the first key has it still.
-        assert_eq!(ninth(|word| word), (true, 99));
-        let first = table.slot(1 << 40, |word| word).unwrap();
-        assert_eq!((first.shared, first.word.load(SeqCst)), (false, 99));
-        // The eighth could be forgotten now; but what the ninth was charged stands in the first.
-        assert_eq!(ninth(|word| word.saturating_sub(92)), (true, 99));
-        assert_eq!(table.find(9 << 40, |word| word).unwrap().load(SeqCst), 99);
-        // It stands nowhere any more: the ninth takes a slot of its own, and keeps it.
-        assert!(!ninth(|word| word.saturating_sub(99)).0);
-        assert!(!ninth(|word| word).0);
-        assert!(table.find(10 << 40, |word| word).is_none(), "nobody was ever charged there for it");
+        order();
+        let elsewhere = self.find(hash).is_some()
+            || self.common(hash).is_some_and(|common| common.shared && common.owes(words));
+        let becomes = if elsewhere || slot.owes(words) { seen } else { hash };
+        // Nobody takes a slot from who is coming; but it may be shared by now.
+        let arrive = |now: u64| (now & !SHARED == coming).then_some(becomes | now & SHARED);
+        let _ = slot.owner.fetch_update(SeqCst, SeqCst, arrive);
+        order();
+        // Whoever shared another because this key was on its way had no other choice.
+        let is_shared = |common: &Slot<'_>| common.shared && common.owes(words);
+        let another = self.common(hash).filter(|common| !std::ptr::eq(common.word, slot.word));
+        if let Some(common) = another.filter(is_shared).filter(|_| becomes == hash) {
+            let owed = common.word.load(SeqCst);
+            let _ = slot.word.fetch_update(SeqCst, SeqCst, |word| Some(words.both(word, owed)));
+        }
+        self.settle(becomes & !SHARED, words);
     }
 
-    #[test]
-    fn no_number_of_keys_is_too_many_to_ask_for() {
-        assert_eq!((sets(0), sets(9), sets(usize::MAX)), (1, 2, MOST / WAYS));
+    /// Adds up what a key was charged in several slots, in the first of them.
+    fn settle(&self, hash: u64, words: &impl Words) {
+        // Again where the first slot was taken in that moment.
+        for _ in 0..TURNS {
+            let mut of_key = self.slots().filter(|slot| slot.is_of(hash));
+            let Some(first) = of_key.next().filter(|_| hash != 0) else { return };
+            if of_key.all(|later| self.add_up(first, later, hash, words)) {
+                return;
+            }
+        }
     }
 
-    #[test]
-    fn threads_that_bring_a_key_at_once_get_one_slot() {
-        for round in 1..200_u64 {
-            let table = Arc::new(Table::new(64));
-            let threads: Vec<_> = (0..4)
-                .map(|_| {
-                    let table = Arc::clone(&table);
-                    std::thread::spawn(move || {
-                        table.slot(round << 32, |word| word).unwrap().word.fetch_add(1, SeqCst);
-                    })
-                })
-                .collect();
-            threads.into_iter().for_each(|t| t.join().unwrap());
-            assert_eq!(table.slot(round << 32, |word| word).unwrap().word.load(SeqCst), 4);
+    /// Moves a key's debt from one slot to another; whether the key has that one still.
+    fn add_up(&self, first: Slot<'_>, later: Slot<'_>, hash: u64, words: &impl Words) -> bool {
+        // Whoever clears the slot moves its debt, and nobody else.
+        let clear = |now: u64| (now & !SHARED == hash).then_some(now & SHARED);
+        let Ok(was) = later.owner.fetch_update(SeqCst, SeqCst, clear) else { return true };
+        order();
+        // Those who share the slot need their debt where it is.
+        let is_shared = was & SHARED != 0;
+        let cleared = |word: u64| if is_shared { word } else { 0 };
+        let move_on = |word: u64| (words.debt(word) > 0).then(|| cleared(word));
+        let Ok(owed) = later.word.fetch_update(SeqCst, SeqCst, move_on) else { return true };
+        let _ = first.word.fetch_update(SeqCst, SeqCst, |word| Some(words.both(word, owed)));
+        order();
+        if first.is_of(hash) {
+            return true;
+        }
+        let again = |now: u64| (now & !SHARED == 0).then_some(hash | now & SHARED);
+        if later.owner.fetch_update(SeqCst, SeqCst, again).is_ok() && !is_shared {
+            let _ = later.word.fetch_update(SeqCst, SeqCst, |word| Some(words.both(word, owed)));
+        }
+        order();
+        false
+    }
+
+    /// Whether what was charged in a slot was charged to the key.
+    #[inline]
+    fn stands(&self, hash: u64, slot: &Slot<'_>) -> bool {
+        order();
+        match slot.shared {
+            false => slot.is_of(hash),
+            // Until it has a slot of its own, or is on its way there.
+            true => {
+                slot.owner.load(SeqCst) & SHARED != 0
+                    && !self.hashes.iter().any(|owner| owner.load(SeqCst) & !(SHARED | COMING) == hash)
+            }
         }
     }
 }
 
 #[cfg(all(test, loom))]
-mod loom {
-    use super::Table;
-    use loom::sync::Arc;
-    use loom::sync::atomic::Ordering::SeqCst;
-    use loom::thread;
-
-    #[test]
-    fn a_key_that_two_threads_bring_at_once_has_one_slot() {
-        loom::model(|| {
-            let table = Arc::new(Table::new(1));
-            let bring = |table: &Table| {
-                table.slot(1 << 40, |word| word).unwrap().word.fetch_add(1, SeqCst);
-            };
-            let other = {
-                let table = Arc::clone(&table);
-                thread::spawn(move || bring(&table))
-            };
-            bring(&table);
-            other.join().unwrap();
-            assert_eq!(table.slot(1 << 40, |word| word).unwrap().word.load(SeqCst), 2);
-        });
-    }
-
-    #[test]
-    fn who_shares_a_slot_and_who_has_it_are_charged_in_one_word() {
-        loom::model(|| {
-            let table = Arc::new(Table::new(1));
-            for key in 1..=8 {
-                table.slot(key << 40, |word| word).unwrap().word.store(1, SeqCst);
-            }
-            let other = {
-                let table = Arc::clone(&table);
-                thread::spawn(move || {
-                    let slot = table.slot(9 << 40, |word| word).unwrap();
-                    assert!(slot.shared);
-                    slot.word.fetch_add(1, SeqCst);
-                })
-            };
-            table.slot(1 << 40, |word| word).unwrap().word.fetch_add(1, SeqCst);
-            other.join().unwrap();
-            for key in [1, 9] {
-                assert_eq!(table.find(key << 40, |word| word).unwrap().load(SeqCst), 3);
-            }
-        });
-    }
-}
+mod loom;
+#[cfg(test)]
+mod tests;

@@ -63,7 +63,7 @@ proptest! {
     fn giving_back_undoes_taking(before in 0_u64..1_000_000_000, now in 0_u64..1_000_000_000) {
         let rate = Rate::per_second(10);
         let full_at = FullAt::new(before);
-        let at = |word: &FullAt| word.load(Relaxed).max(now);
+        let at = |word: &FullAt| word.load(SeqCst).max(now);
         if take(&full_at, &rate, now).is_ok() {
             give_back(&full_at, &rate);
         }

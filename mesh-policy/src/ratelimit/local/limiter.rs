@@ -1,6 +1,6 @@
 //! Which buckets a request takes from, and what they say together.
 
-use crate::ratelimit::bucket::{Epoch, FullAt, Level, Rate, give_back, take};
+use crate::ratelimit::bucket::{At, Epoch, FullAt, Level, Rate, give_back, take};
 use crate::ratelimit::entry::{Entry, View};
 use crate::ratelimit::table::Table;
 use std::hash::Hasher;
@@ -22,10 +22,11 @@ enum Buckets {
     Each(Table, usize),
 }
 
-/// The bucket of a request.
-struct Found<'l> {
+/// What the bucket of a request said.
+struct Asked<'l> {
     full_at: &'l FullAt,
     shared: bool,
+    level: Result<Level<'l>, Level<'l>>,
 }
 
 impl Limit {
@@ -43,21 +44,22 @@ impl Limit {
         Self::new(self.entries.clone(), self.rate, keys)
     }
 
-    /// `None` if the limit does not hold for the request.
-    fn bucket(&self, view: &View<'_>, now: u64) -> Option<Found<'_>> {
+    /// Takes a token for a request; `None` if the limit does not hold for it.
+    fn take(&self, view: &View<'_>, now: u64) -> Option<Asked<'_>> {
+        let token = |full_at| take(full_at, &self.rate, now);
         match &self.buckets {
             Buckets::One(full_at) => {
                 let holds = self.entries.iter().all(|entry| entry.hash(view, &mut Unhashed));
-                holds.then_some(Found { full_at, shared: false })
+                holds.then(|| Asked { full_at, shared: false, level: token(full_at) })
             }
             Buckets::Each(table, _) => {
                 let mut hasher = table.hasher();
                 if !self.entries.iter().all(|entry| entry.hash(view, &mut hasher)) {
                     return None;
                 }
-                // A bucket that is full again can be forgotten.
-                let slot = table.slot(hasher.finish(), |full_at| full_at.saturating_sub(now))?;
-                Some(Found { full_at: slot.word, shared: slot.shared })
+                let undo = |full_at: &FullAt| give_back(full_at, &self.rate);
+                let (slot, level) = table.charge(hasher.finish(), &At(now), token, undo)?;
+                Some(Asked { full_at: slot.word, shared: slot.shared, level })
             }
         }
     }
@@ -128,16 +130,16 @@ impl Limiter {
     fn charge_each(&self, view: &View<'_>, now: u64) -> Verdict<'_> {
         let (mut taken, mut strictest, mut shared) = (Taken::default(), None, false);
         for limit in &self.limits {
-            let Some(bucket) = limit.bucket(view, now) else { continue };
-            shared |= bucket.shared;
-            match take(bucket.full_at, &limit.rate, now) {
+            let Some(asked) = limit.take(view, now) else { continue };
+            shared |= asked.shared;
+            match asked.level {
                 Ok(level) => strictest = strictest.or(Some(level)),
                 Err(level) => {
                     taken.give_back();
                     return Verdict { level: Err(level), shared };
                 }
             }
-            taken.push(bucket.full_at, &limit.rate);
+            taken.push(asked.full_at, &limit.rate);
         }
         let level = match &self.all {
             Some((rate, full_at)) if strictest.is_none() || self.always_all => match take(full_at, rate, now)

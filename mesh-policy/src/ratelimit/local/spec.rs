@@ -1,5 +1,6 @@
 //! The local limit from a file, in the shape of Envoy's `LocalRateLimit`.
 
+use super::header_match::{HeaderMatchSpec, header_key};
 use super::layer::LocalRateLimitLayer;
 use crate::SpecError;
 use crate::ratelimit::bucket::Rate;
@@ -7,7 +8,7 @@ use crate::ratelimit::entry::Entry;
 use crate::ratelimit::table;
 use http::{HeaderName, HeaderValue, StatusCode};
 use mesh_core::api::value::Span;
-use mesh_core::model::matcher::{HeaderKey, HeaderMatch, Pattern, Regex, ValueMatch};
+use mesh_core::model::matcher::HeaderMatch;
 use mesh_core::model::values::Fraction;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -181,50 +182,6 @@ pub enum ActionSpec {
     },
 }
 
-/// What a header must be like; only there, if nothing else is written.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct HeaderMatchSpec {
-    /// Its name.
-    pub name: String,
-    /// Equal.
-    pub exact: Option<String>,
-    /// Starts with.
-    pub prefix: Option<String>,
-    /// Matches as a whole; RE2 syntax.
-    pub regex: Option<String>,
-    /// Turns the answer round.
-    #[serde(default)]
-    pub invert_match: bool,
-}
-
-fn header_key(name: &str) -> Result<HeaderKey, SpecError> {
-    Ok(match name {
-        ":method" => HeaderKey::Method,
-        ":authority" => HeaderKey::Authority,
-        ":scheme" => HeaderKey::Scheme,
-        ":path" => HeaderKey::Path,
-        name => HeaderKey::Name(
-            HeaderName::try_from(name).map_err(|_| SpecError::new("", "must be the name of a header"))?,
-        ),
-    })
-}
-
-fn header_match(spec: &HeaderMatchSpec) -> Result<HeaderMatch, SpecError> {
-    let value = match (&spec.exact, &spec.prefix, &spec.regex) {
-        (None, None, None) => ValueMatch::Present(true),
-        (Some(exact), None, None) => ValueMatch::String(Pattern::Exact(exact.clone()).into()),
-        (None, Some(prefix), None) => ValueMatch::String(Pattern::Prefix(prefix.clone()).into()),
-        (None, None, Some(regex)) => {
-            let regex = Regex::new(regex).map_err(|e| SpecError::new("regex", e.to_string()))?;
-            ValueMatch::String(Pattern::Regex(regex).into())
-        }
-        _ => return Err(SpecError::new("", "must have only one of exact, prefix and regex")),
-    };
-    let name = header_key(&spec.name).map_err(|e| e.under("name"))?;
-    Ok(HeaderMatch { name, value, invert: spec.invert_match, absent_is_empty: false })
-}
-
 impl TryFrom<&ActionSpec> for Entry {
     type Error = SpecError;
 
@@ -261,7 +218,7 @@ impl TryFrom<&ActionSpec> for Entry {
             }
             ActionSpec::Caller {} => Self::caller(),
             ActionSpec::HeaderValueMatch { descriptor_value, descriptor_key, expect_match, headers } => {
-                let headers = each(headers, "headerValueMatch.headers", header_match)?;
+                let headers = each(headers, "headerValueMatch.headers", |spec| HeaderMatch::try_from(spec))?;
                 let expect = expect_match.unwrap_or(true);
                 keyed(Self::header_value_match(descriptor_value.as_str(), headers, expect), descriptor_key)
             }

@@ -333,6 +333,13 @@ fn a_wrong_file_says_where() {
             "rateLimits[0].actions[0].maskedRemoteAddress.v4PrefixMaskLen: must be from 0 to 32",
         ),
         (
+            json!({"rateLimits": [{"actions": [{"headerValueMatch": {"descriptorValue": "bots", "headers": [
+                {"name": "user-agent", "contains": "bot"}, {"name": "x-depth", "range": {"start": 1, "end": 0}},
+            ]}}]}]}),
+            "rateLimits[0].actions[0].headerValueMatch.headers[1].rangeMatch.end: must be more than start: it is the \
+             first that does not match",
+        ),
+        (
             json!({"rateLimits": address, "descriptors": [{"entries": [{"key": "path"}], "tokenBucket": bucket}]}),
             "descriptors[0].entries: must have the keys of one of rateLimits, in its order",
         ),

@@ -15,29 +15,30 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 /// Keys are the counts and those of the windows before, in pairs; arguments are weight, limit, hits and lifetime of
-/// each. Answers what is used of each and whether there was no room.
+/// each. Answers what is used of each and whether there was no room. What the request adds to a count itself is in it
+/// for those after: two descriptors may be equal.
 const CHARGE: &str = r"
-local used, over, any = {}, {}, false
+local before, used, over, added, any = {}, {}, {}, {}, false
 local pairs_of_keys = #KEYS / 2
 for i = 1, pairs_of_keys do
+  local key, last = KEYS[2*i-1], KEYS[2*i]
   local weight, limit, hits = tonumber(ARGV[4*i-3]), tonumber(ARGV[4*i-2]), tonumber(ARGV[4*i-1])
-  used[i] = tonumber(redis.call('GET', KEYS[2*i-1]) or '0')
+  before[i] = tonumber(redis.call('GET', key) or '0')
   if weight > 0 then
-    local before = tonumber(redis.call('GET', KEYS[2*i]) or '0')
-    used[i] = used[i] + math.ceil(before * weight / 1000000)
+    before[i] = before[i] + math.ceil(tonumber(redis.call('GET', last) or '0') * weight / 1000000)
   end
-  over[i] = used[i] + hits > limit
-  any = any or over[i]
+  used[i] = before[i] + (added[key] or 0) + hits
+  over[i] = used[i] > limit
+  if over[i] then any = true else added[key] = (added[key] or 0) + hits end
 end
 local answer = {}
 for i = 1, pairs_of_keys do
-  local hits = tonumber(ARGV[4*i-1])
-  if not any then
-    redis.call('INCRBY', KEYS[2*i-1], hits)
-    redis.call('EXPIRE', KEYS[2*i-1], ARGV[4*i])
-    used[i] = used[i] + hits
+  local key, hits = KEYS[2*i-1], tonumber(ARGV[4*i-1])
+  if hits > 0 and not any then
+    redis.call('INCRBY', key, hits)
+    redis.call('EXPIRE', key, ARGV[4*i])
   end
-  answer[2*i-1] = used[i]
+  answer[2*i-1] = any and before[i] or used[i]
   answer[2*i] = over[i] and 1 or 0
 end
 return answer

@@ -153,6 +153,37 @@ impl<S: Store> Quotas<S> {
         Self { clock: Arc::new(clock), ..self }
     }
 
+    /// How a descriptor stands with its quota now, for a page that shows it or an answer that warns; `None` if no
+    /// quota fits it. Asks the store, adds nothing and counts as no verdict.
+    ///
+    /// ```
+    /// use mesh_policy::ratelimit::{MemoryStore, Quota, Quotas, RateLimitDescriptor, RateLimitUnit};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), mesh_policy::BoxError> {
+    /// let quotas = Quotas::new(MemoryStore::new(100), "shop", [Quota::new(3, RateLimitUnit::Day).each("user")]);
+    /// let ann = RateLimitDescriptor { entries: vec![("user".into(), "ann".into())] };
+    /// let usage = quotas.usage(&ann).await?.unwrap();
+    /// assert_eq!((usage.used, usage.remaining), (0, 3));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// Whatever keeps the store from answering.
+    pub fn usage(&self, descriptor: &RateLimitDescriptor) -> QuotaUsageFuture<S::Future> {
+        let now = self.now();
+        let Some(quota) = self.quota(descriptor) else {
+            return QuotaUsageFuture { reading: None, of: None };
+        };
+        let (charge, left) = quota.charge(&self.domain, descriptor, 0, now);
+        let reading = self.store.read(vec![charge], now.as_secs());
+        QuotaUsageFuture { reading: Some(reading), of: Some((quota.limit.clone(), left)) }
+    }
+
+    /// Since 1970.
+    fn now(&self) -> Duration {
+        (self.clock)().duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+
     fn quota(&self, descriptor: &RateLimitDescriptor) -> Option<&Quota> {
         let fitting =
             self.quotas.iter().enumerate().filter_map(|(i, quota)| Some((quota, quota.fits(descriptor)?, i)));
@@ -165,7 +196,7 @@ impl<S: Store> RateLimitService for Quotas<S> {
     type Future = QuotasFuture<S::Future>;
 
     fn should_rate_limit(&self, request: RateLimitRequest) -> Self::Future {
-        let now = (self.clock)().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = self.now();
         let hits = request.hits_addend.max(1);
         let metrics = self.metrics.clone();
         if *request.domain != *self.domain {
@@ -234,7 +265,7 @@ impl<F: Future<Output = Result<Vec<Charged>, BoxError>>> Future for QuotasFuture
         let asked = std::mem::take(this.asked);
         let charged = charged.and_then(|charged| match charged.len() == asked.iter().flatten().count() {
             true => Ok(charged),
-            false => Err("the store did not answer for every count".into()),
+            false => Err(NO_ANSWER.into()),
         });
         let charged = match charged {
             Ok(charged) => charged,
@@ -250,6 +281,57 @@ impl<F: Future<Output = Result<Vec<Charged>, BoxError>>> Future for QuotasFuture
         let overall_code = if over { Code::OverLimit } else { Code::Ok };
         Poll::Ready(Ok(RateLimitResponse { overall_code, statuses, ..RateLimitResponse::default() }))
     }
+}
+
+/// How much of a quota a descriptor has used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct QuotaUsage {
+    /// The quota: how many, in which time, and its name.
+    pub limit: RateLimit,
+    /// Requests that count now; of a window that slides, with what is left of the one before. More than the quota
+    /// where that was greater once.
+    pub used: u64,
+    /// How many more would pass.
+    pub remaining: u32,
+    /// When this window ends.
+    pub duration_until_reset: Duration,
+    /// Other callers count there as well, since the store had no room to keep them apart.
+    pub shared: bool,
+}
+
+pin_project! {
+    /// What [`Quotas::usage`] finds.
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct QuotaUsageFuture<F> {
+        #[pin]
+        reading: Option<F>,
+        of: Option<(RateLimit, Duration)>,
+    }
+}
+
+impl<F: Future<Output = Result<Vec<Charged>, BoxError>>> Future for QuotaUsageFuture<F> {
+    type Output = Result<Option<QuotaUsage>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let Some(reading) = this.reading.as_pin_mut() else { return Poll::Ready(Ok(None)) };
+        let read = ready!(reading.poll(cx))?;
+        let ([one], Some((limit, duration_until_reset))) = (&*read, this.of.take()) else {
+            return Poll::Ready(Err(NO_ANSWER.into()));
+        };
+        let remaining = remaining(&limit, one);
+        let (used, shared) = (one.used, one.shared);
+        Poll::Ready(Ok(Some(QuotaUsage { limit, used, remaining, duration_until_reset, shared })))
+    }
+}
+
+const NO_ANSWER: &str = "the store did not answer for every count";
+
+fn remaining(limit: &RateLimit, one: &Charged) -> u32 {
+    let remaining = u64::from(limit.requests_per_unit).saturating_sub(one.used);
+    u32::try_from(remaining).unwrap_or(u32::MAX)
 }
 
 fn count(metrics: &QuotasMetrics, asked: &[Option<(RateLimit, Duration)>], charged: &[Charged]) {
@@ -275,10 +357,9 @@ fn status(
     let Some(((limit, left), one)) = asked.and_then(|asked| Some((asked, charged.next()?))) else {
         return within;
     };
-    let remaining = u64::from(limit.requests_per_unit).saturating_sub(one.used);
     DescriptorStatus {
         code: if one.over { Code::OverLimit } else { Code::Ok },
-        limit_remaining: u32::try_from(remaining).unwrap_or(u32::MAX),
+        limit_remaining: remaining(&limit, &one),
         duration_until_reset: Some(left),
         current_limit: Some(limit),
     }

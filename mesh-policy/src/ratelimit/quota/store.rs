@@ -23,7 +23,7 @@ pub struct Charge {
 /// How a count stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Charged {
-    /// This window's count and the weighted one of the window before, with what was added.
+    /// This window's count and the weighted one of the window before, with what was added; if nothing was, without.
     pub used: u64,
     /// There was no room for it.
     pub over: bool,
@@ -36,8 +36,14 @@ pub trait Store {
     /// How each count stands, in the order of the charges; or why nobody knows.
     type Future: Future<Output = Result<Vec<Charged>, BoxError>>;
 
-    /// Adds to every count, or to none if one of them has no room; `now` is in seconds since 1970.
+    /// Adds to every count, or to none if one of them has no room; `now` is in seconds since 1970. Two charges may be
+    /// of one count, which must have room for both.
     fn charge(&self, charges: Vec<Charge>, now: u64) -> Self::Future;
+
+    /// How these counts stand, whatever their hits. Adds nothing: by default, charges of no hits.
+    fn read(&self, charges: Vec<Charge>, now: u64) -> Self::Future {
+        self.charge(charges.into_iter().map(|charge| Charge { hits: 0, ..charge }).collect(), now)
+    }
 }
 
 /// What a weighted count of the window before adds to this one's. Rounded up, so that a window never holds more than

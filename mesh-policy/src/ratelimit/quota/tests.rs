@@ -1,5 +1,5 @@
 use super::service::*;
-use super::store::{Charge, Store, weighted};
+use super::store::{Charge, Charged, Store, weighted};
 use crate::BoxError;
 use crate::ratelimit::*;
 use crate::testing::Script;
@@ -10,7 +10,7 @@ use serde_json::json;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tower::{Layer, ServiceExt};
+use tower::{Layer, Service, ServiceExt};
 
 /// A clock that a test sets, in milliseconds since 1970.
 #[derive(Clone, Default)]
@@ -164,6 +164,85 @@ async fn what_one_quota_refuses_counts_in_no_other() {
 }
 
 #[tokio::test]
+async fn equal_descriptors_of_a_request_each_take_their_own() {
+    let quotas = Wall::default().quotas([Quota::new(3, RateLimitUnit::Day).each("user")]);
+    let times = |n: usize| {
+        let mut request = ask(&[("user", "a")]);
+        request.descriptors = vec![request.descriptors[0].clone(); n];
+        request
+    };
+    let left = |response: &RateLimitResponse| -> Vec<u32> {
+        response.statuses.iter().map(|status| status.limit_remaining).collect()
+    };
+    let refused = word(&quotas, times(4)).await;
+    assert_eq!((refused.overall_code, left(&refused)), (Code::OverLimit, vec![3; 4]));
+    let passed = word(&quotas, times(3)).await;
+    assert_eq!((passed.overall_code, left(&passed)), (Code::Ok, vec![2, 1, 0]));
+}
+
+#[tokio::test]
+async fn what_is_used_of_a_quota_can_be_read_and_reading_uses_nothing() {
+    let (wall, metrics) = (Wall::default(), QuotasMetrics::default());
+    let quotas = wall
+        .quotas([Quota::new(4, RateLimitUnit::Minute).each("user").sliding().name("slow")])
+        .metrics(metrics.clone());
+    let read = |user: &str| quotas.usage(&ask(&[("user", user)]).descriptors[0]);
+    *wall.0.lock() = 59_000;
+    for _ in 0..4 {
+        assert!(passes(&quotas, &[("user", "a")]).await);
+    }
+    for _ in 0..10 {
+        let usage = read("a").await.unwrap().unwrap();
+        assert_eq!((usage.used, usage.remaining, usage.shared), (4, 0, false));
+        assert_eq!((usage.limit.name.as_str(), usage.duration_until_reset), ("slow", Duration::from_secs(1)));
+        assert_eq!(read("b").await.unwrap().unwrap().used, 0);
+    }
+    // A quarter of the minute before has left the window.
+    *wall.0.lock() = 75_000;
+    assert_eq!(read("a").await.unwrap().unwrap().used, 3);
+    assert!(passes(&quotas, &[("user", "a")]).await && !passes(&quotas, &[("user", "a")]).await);
+    assert_eq!(quotas.usage(&ask(&[("stranger", "a")]).descriptors[0]).await.unwrap(), None);
+    assert_eq!(metrics.snapshot().within_limit, 5);
+}
+
+/// A store that never answers, and says whether anybody still waits for it.
+#[derive(Clone)]
+struct Silent(Arc<()>);
+
+impl Store for Silent {
+    type Future = std::pin::Pin<Box<dyn Future<Output = Result<Vec<Charged>, BoxError>> + Send>>;
+
+    fn charge(&self, _: Vec<Charge>, _: u64) -> Self::Future {
+        let waits = Arc::clone(&self.0);
+        Box::pin(async move {
+            let _waits = waits;
+            std::future::pending().await
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_dropped_while_a_store_thinks_waits_no_more_and_is_not_judged() {
+    let (waiting, metrics) = (Arc::new(()), QuotasMetrics::default());
+    let quotas =
+        Quotas::new(Silent(Arc::clone(&waiting)), "shop", [Quota::new(1, RateLimitUnit::Day).each("x-user")]);
+    let script = Script::new([]);
+    let mut service = RateLimitLayer::new(quotas.metrics(metrics.clone()), "shop")
+        .descriptor([Entry::header(http::HeaderName::from_static("x-user"))])
+        .layer(script.clone());
+    let request = || Request::get("/").header("x-user", "a").body(()).unwrap();
+    let mut call = tokio_test::task::spawn(service.call(request()));
+    tokio_test::assert_pending!(call.poll());
+    assert_eq!(Arc::strong_count(&waiting), 3);
+    drop(call);
+    assert_eq!((Arc::strong_count(&waiting), script.sent()), (2, 0));
+    assert_eq!(metrics.snapshot(), QuotasCounts::default());
+    // Nor does a store that is silent hold up who waits: the layer's time ends it.
+    assert!(service.oneshot(request()).await.is_ok());
+    assert_eq!((Arc::strong_count(&waiting), script.sent()), (1, 1));
+}
+
+#[tokio::test]
 async fn who_shares_a_count_has_no_more_than_one_across_windows() {
     let wall = Wall::default();
     let clock = wall.clone();
@@ -297,7 +376,7 @@ proptest! {
         let threads: Vec<_> = (0..3).map(|_| {
             let (store, charge) = (store.clone(), charge.clone());
             std::thread::spawn(move || {
-                let over = |charged: Vec<super::store::Charged>| charged[0].over;
+                let over = |charged: Vec<Charged>| charged[0].over;
                 (0..200).filter(|_| !over(store.charge(vec![charge.clone()], 1).into_inner().unwrap())).count()
             })
         }).collect();
