@@ -123,4 +123,8 @@ pub use mesh_core::model::route::{
 pub use mesh_core::model::values::Fraction;
 
 #[cfg(test)]
+#[cfg(loom)]
+mod loom;
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests;
