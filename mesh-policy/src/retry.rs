@@ -115,7 +115,7 @@ pub use spec::{
     RetrySpec,
 };
 
-pub use crate::budget::{ActiveRequest, RetryBudget, RetryPermit};
+pub use crate::budget::{RetryBudget, RetryPermit};
 pub use mesh_core::model::matcher::{HeaderKey, HeaderMatch, ValueMatch};
 pub use mesh_core::model::route::{
     RateLimitedBackoff, ResetFormat, ResetHeader, RetryCondition, RetryOn, RetryPolicy,

@@ -4,13 +4,13 @@ use super::builder::present;
 use super::hedge::Hedge;
 use super::layer::RetryLayer;
 use super::rules::Repeat;
+use crate::spec::fraction;
 use crate::{RetryBudget, SpecError};
 use http::{HeaderName, StatusCode};
 use mesh_core::api::value::Span;
 use mesh_core::model::route::{
     RateLimitedBackoff, ResetFormat, ResetHeader, RetryCondition, RetryOn, RetryPolicy,
 };
-use mesh_core::model::values::Fraction;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -253,9 +253,7 @@ fn rate_limited(spec: RateLimitedBackoffSpec) -> Result<RateLimitedBackoff, Spec
 }
 
 fn budget(spec: RetryBudgetSpec) -> Result<RetryBudget, SpecError> {
-    let share =
-        Fraction::percent(spec.percent).ok_or_else(|| SpecError::new("percent", "must be from 0 to 100"))?;
-    Ok(RetryBudget::new(share, spec.min_retry_concurrency))
+    Ok(RetryBudget::new(fraction(spec.percent, "percent")?, spec.min_retry_concurrency))
 }
 
 fn hedge(spec: HedgeSpec) -> Result<Hedge, SpecError> {
