@@ -28,6 +28,7 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct AdaptiveConcurrencySpec {
     /// The percentile of a window's latencies that counts; 50 by default.
     pub sample_aggregate_percentile: Option<f64>,
@@ -46,6 +47,7 @@ pub struct AdaptiveConcurrencySpec {
 /// Envoy's `min_rtt_calc_params`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct MinRttSpec {
     /// How often; 60s by default.
     pub interval: Option<Span>,

@@ -27,6 +27,7 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct AdmissionControlSpec {
     /// The time whose answers count, from 1s to 1h; 30s by default.
     pub sampling_window: Option<Span>,
@@ -45,6 +46,7 @@ pub struct AdmissionControlSpec {
 /// Envoy's `success_criteria`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct SuccessCriteriaSpec {
     /// Ranges of statuses; below 500 by default.
     pub http_success_status: Vec<StatusRangeSpec>,
