@@ -109,7 +109,7 @@ cargo test --workspace --locked --no-fail-fast ${features[0]:+--features "$(IFS=
 
 say "the atomics under loom"
 # Another --cfg is another build of everything, so it has a folder of its own.
-checked=$(RUSTFLAGS="--cfg loom" cargo test --locked -q -p mesh-policy --features breaker,outlier,fault,ratelimit,shed,limits \
+checked=$(RUSTFLAGS="--cfg loom" cargo test --locked -q -p mesh-policy --features retry,breaker,outlier,fault,ratelimit,shed,limits \
   --lib --target-dir "$target/loom" loom)
 echo "$checked"
 [[ $checked =~ ([1-9][0-9]*)\ passed ]] || {

@@ -10,6 +10,7 @@
 //! the request, and nothing was sent.
 
 use crate::BoxError;
+use crate::refused::Refused;
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;
@@ -36,7 +37,7 @@ pub(crate) enum Next<W> {
     /// The request is sent.
     Send,
     /// Somebody else must be asked first.
-    #[cfg_attr(not(feature = "jwt"), allow(dead_code))]
+    #[cfg_attr(not(feature = "jwt"), expect(dead_code, reason = "only a token has several to ask"))]
     Ask(W),
     /// It is not sent.
     Refuse(BoxError),
@@ -58,7 +59,7 @@ pin_project! {
     enum State<W, J, S, Req, F> {
         Asking { #[pin] word: W, held: Option<Box<Held<J, S, Req>>> },
         Sent { #[pin] inner: F, judge: Option<J> },
-        Refused { error: Option<BoxError> },
+        Refused { error: Refused<BoxError> },
     }
 }
 
@@ -76,9 +77,9 @@ impl<W, J, S: Service<Req>, Req> Asking<W, J, S, Req> {
     }
 
     /// It is refused without asking.
-    #[cfg_attr(not(any(feature = "authz", feature = "jwt")), allow(dead_code))]
+    #[cfg(any(feature = "authz", feature = "jwt"))]
     pub(crate) fn refused(error: impl Into<BoxError>) -> Self {
-        Self { state: State::Refused { error: Some(error.into()) } }
+        Self { state: State::Refused { error: Refused::new(error.into()) } }
     }
 
     /// Asks, and holds the ready one of a service's clones until then; a fresh one takes its place.
@@ -89,15 +90,6 @@ impl<W, J, S: Service<Req>, Req> Asking<W, J, S, Req> {
         let fresh = service.clone();
         let service = std::mem::replace(service, fresh);
         Self { state: State::Asking { word, held: Some(Box::new(Held { judge, service, request })) } }
-    }
-
-    /// For `Debug`.
-    pub(crate) fn stage(&self) -> &'static str {
-        match &self.state {
-            State::Asking { .. } => "asking",
-            State::Sent { .. } => "sent",
-            State::Refused { .. } => "refused",
-        }
     }
 }
 
@@ -120,7 +112,7 @@ where
                     let Some(mut held) = held.take() else { return Poll::Pending };
                     match held.judge.judge(said, &mut held.request) {
                         Next::Ask(word) => State::Asking { word, held: Some(held) },
-                        Next::Refuse(error) => State::Refused { error: Some(error) },
+                        Next::Refuse(error) => State::Refused { error: Refused::new(error) },
                         Next::Send => {
                             let Held { judge, mut service, request } = *held;
                             State::Sent { inner: service.call(request), judge: Some(judge) }
@@ -134,10 +126,7 @@ where
                     }
                     return Poll::Ready(answer);
                 }
-                StateProj::Refused { error } => {
-                    // Without one it is polled after it was ready, which no caller may do.
-                    return error.take().map_or(Poll::Pending, |error| Poll::Ready(Err(error)));
-                }
+                StateProj::Refused { error } => return error.poll(),
             };
             state.set(next);
         }
@@ -146,6 +135,10 @@ where
 
 impl<W, J, S: Service<Req>, Req> fmt::Debug for Asking<W, J, S, Req> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.stage())
+        f.write_str(match &self.state {
+            State::Asking { .. } => "asking",
+            State::Sent { .. } => "sent",
+            State::Refused { .. } => "refused",
+        })
     }
 }

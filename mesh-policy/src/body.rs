@@ -35,9 +35,11 @@ pin_project! {
     /// use mesh_policy::body::{End, Hold, HoldingBody};
     /// use std::sync::Arc;
     ///
-    /// struct Place(#[allow(dead_code)] Arc<()>);
+    /// struct Place(Arc<()>);
     /// impl Hold for Place {
-    ///     fn end(self, _: End<'_>) {}
+    ///     fn end(self, _: End<'_>) {
+    ///         drop(self.0);
+    ///     }
     /// }
     ///
     /// # futures_util::FutureExt::now_or_never(async {

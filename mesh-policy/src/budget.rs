@@ -25,11 +25,13 @@ struct Shared {
     waiting: Gauge,
     retries: Gauge,
     /// Whether somebody else counts the requests in flight, so that retry layers must not.
+    #[cfg(feature = "retry")]
     counted_elsewhere: bool,
 }
 
 #[derive(Clone, Copy)]
 pub(crate) enum Kind {
+    #[cfg(any(feature = "breaker", test))]
     Active,
     #[cfg(feature = "breaker")]
     Waiting,
@@ -41,6 +43,7 @@ impl Gauges for Shared {
 
     fn gauge(&self, kind: Kind) -> &Gauge {
         match kind {
+            #[cfg(any(feature = "breaker", test))]
             Kind::Active => &self.active,
             #[cfg(feature = "breaker")]
             Kind::Waiting => &self.waiting,
@@ -52,19 +55,20 @@ impl Gauges for Shared {
 impl Default for Shared {
     fn default() -> Self {
         // Envoy's defaults: 20%, and 3 in any case.
-        Self::new(Some((Fraction::millionths(200_000), 3)), u32::MAX, false)
+        Self::new(Some((Fraction::millionths(200_000), 3)), u32::MAX)
     }
 }
 
 impl Shared {
-    fn new(share: Option<(Fraction, u32)>, max: u32, counted_elsewhere: bool) -> Self {
+    fn new(share: Option<(Fraction, u32)>, max: u32) -> Self {
         Self {
             share_and_floor: AtomicU64::new(pack(share)),
             max: AtomicU32::new(max),
             active: Gauge::default(),
             waiting: Gauge::default(),
             retries: Gauge::default(),
-            counted_elsewhere,
+            #[cfg(feature = "retry")]
+            counted_elsewhere: false,
         }
     }
 
@@ -90,7 +94,7 @@ fn pack(share: Option<(Fraction, u32)>) -> u64 {
 impl RetryBudget {
     /// A share of the requests in flight, and so many in any case.
     pub fn new(share: Fraction, floor: u32) -> Self {
-        Self(Arc::new(Shared::new(Some((share, floor)), u32::MAX, false)))
+        Self(Arc::new(Shared::new(Some((share, floor)), u32::MAX)))
     }
 
     /// A whole percentage of the requests in flight, and so many in any case; more than 100 is 100.
@@ -100,7 +104,7 @@ impl RetryBudget {
 
     /// So many, whatever else is in flight: Envoy's `max_retries`.
     pub fn fixed(max: u32) -> Self {
-        Self(Arc::new(Shared::new(None, max, false)))
+        Self(Arc::new(Shared::new(None, max)))
     }
 
     /// As many as policies ask for. Only for callers that bound retries in another way.
@@ -144,11 +148,7 @@ impl RetryBudget {
         }
     }
 
-    /// Counts a request as in flight until the guard is dropped; `None` if somebody else counts it.
-    pub fn enter(&self) -> Option<ActiveRequest> {
-        if self.0.counted_elsewhere { None } else { self.count(Kind::Active, u32::MAX) }
-    }
-
+    #[cfg(any(feature = "breaker", test))]
     fn count(&self, kind: Kind, max: u32) -> Option<ActiveRequest> {
         Held::try_open(&self.0, kind, max).map(|held| ActiveRequest { _held: held })
     }
@@ -159,7 +159,11 @@ impl RetryBudget {
 impl RetryBudget {
     /// A budget by a cluster's limits, whose requests the breaker counts.
     pub(crate) fn of_breaker(limits: &cluster::CircuitLimits) -> Self {
-        let budget = Self(Arc::new(Shared::new(None, limits.max_retries, true)));
+        let budget = Self(Arc::new(Shared {
+            #[cfg(feature = "retry")]
+            counted_elsewhere: true,
+            ..Shared::new(None, limits.max_retries)
+        }));
         budget.set(limits);
         budget
     }
@@ -218,8 +222,9 @@ pub struct RetryPermit {
 }
 
 /// A request in flight; dropping it ends it.
+#[cfg(any(feature = "breaker", test))]
 #[must_use = "dropping it ends the request"]
-pub struct ActiveRequest {
+pub(crate) struct ActiveRequest {
     _held: Held<Shared>,
 }
 
@@ -229,6 +234,7 @@ impl fmt::Debug for RetryPermit {
     }
 }
 
+#[cfg(any(feature = "breaker", test))]
 impl fmt::Debug for ActiveRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ActiveRequest")
@@ -240,12 +246,16 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn enter(budget: &RetryBudget) -> Option<ActiveRequest> {
+        budget.count(Kind::Active, u32::MAX)
+    }
+
     #[test]
     fn the_share_grows_with_the_requests_in_flight_and_the_floor_holds_below() {
         let budget = RetryBudget::percent(20, 3);
-        let mut active: Vec<_> = (0..15).map(|_| budget.enter()).collect();
+        let mut active: Vec<_> = (0..15).map(|_| enter(&budget)).collect();
         assert_eq!(budget.limit(), 3);
-        active.extend((0..85).map(|_| budget.enter()));
+        active.extend((0..85).map(|_| enter(&budget)));
         assert_eq!((budget.active(), budget.limit()), (100, 20));
         drop(active);
         assert_eq!((budget.active(), budget.limit()), (0, 3));
@@ -281,7 +291,7 @@ mod tests {
             let (mut active, mut retries) = (vec![], vec![]);
             for step in steps {
                 match step {
-                    Step::Enter => active.push(budget.enter()),
+                    Step::Enter => active.push(enter(&budget)),
                     Step::Leave => drop(active.pop()),
                     Step::Done => drop(retries.pop()),
                     Step::Retry => {

@@ -1,10 +1,12 @@
 //! A request's head as matchers see it: one reading for all layers, so that no two disagree about the authority.
 
-use http::{Request, header};
+#[cfg(any(feature = "authz", feature = "jwt", feature = "ratelimit"))]
+use http::Request;
+use http::header;
 use mesh_core::model::matcher::RequestHead;
 
 /// The head of a request. Its authority is the URI's, else its `host`; the scheme is `http` where none is said.
-#[cfg_attr(not(any(feature = "authz", feature = "jwt", feature = "ratelimit")), allow(dead_code))]
+#[cfg(any(feature = "authz", feature = "jwt", feature = "ratelimit"))]
 pub(crate) fn head_of<B>(request: &Request<B>) -> RequestHead<'_> {
     of(request.method(), request.uri(), request.headers())
 }

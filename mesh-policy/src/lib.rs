@@ -51,6 +51,15 @@ mod metrics;
 #[cfg(any(feature = "jwt", feature = "ratelimit"))]
 mod query;
 pub mod random;
+#[cfg(any(
+    feature = "breaker",
+    feature = "authz",
+    feature = "jwt",
+    feature = "ratelimit",
+    feature = "limits",
+    feature = "shed"
+))]
+mod refused;
 pub mod rejection;
 pub mod spec;
 #[cfg(any(

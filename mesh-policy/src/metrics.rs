@@ -18,6 +18,7 @@ macro_rules! counters {
 
         #[doc = concat!("The values of [`", stringify!($family), "`] at one moment.")]
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[non_exhaustive]
         pub struct $values { $($(#[$field_doc])* pub $field: u64,)* }
 
         impl $family {

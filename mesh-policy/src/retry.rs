@@ -115,7 +115,7 @@ pub use spec::{
     RetrySpec,
 };
 
-pub use crate::budget::{ActiveRequest, RetryBudget, RetryPermit};
+pub use crate::budget::{RetryBudget, RetryPermit};
 pub use mesh_core::model::matcher::{HeaderKey, HeaderMatch, ValueMatch};
 pub use mesh_core::model::route::{
     RateLimitedBackoff, ResetFormat, ResetHeader, RetryCondition, RetryOn, RetryPolicy,
@@ -123,4 +123,8 @@ pub use mesh_core::model::route::{
 pub use mesh_core::model::values::Fraction;
 
 #[cfg(test)]
+#[cfg(loom)]
+mod loom;
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests;

@@ -4,8 +4,12 @@
 //! has none, Envoy) gives them, so that a service reads its policy from whatever file it already has. The spec's
 //! shape is the deserialiser's to check; what the values must be is checked by `TryFrom`, which names the field.
 
+#[cfg(any(feature = "authz", feature = "shed"))]
+use http::StatusCode;
 #[cfg(any(feature = "outlier", feature = "breaker"))]
-use mesh_core::model::values::{Denominator, Fraction};
+use mesh_core::model::values::Denominator;
+#[cfg(any(feature = "outlier", feature = "breaker", feature = "fault", feature = "retry"))]
+use mesh_core::model::values::Fraction;
 use std::fmt;
 
 /// A field of a spec whose value cannot be used.
@@ -52,6 +56,27 @@ pub(crate) fn percent(percent: u32, path: &str) -> Result<Fraction, SpecError> {
         0..=100 => Ok(Denominator::Hundred.fraction(percent)),
         _ => Err(SpecError::new(path, "must be from 0 to 100")),
     }
+}
+
+/// A percentage that need not be whole.
+#[cfg(any(feature = "fault", feature = "retry"))]
+pub(crate) fn fraction(percent: f64, path: &str) -> Result<Fraction, SpecError> {
+    Fraction::percent(percent).ok_or_else(|| SpecError::new(path, "must be from 0 to 100"))
+}
+
+/// A percentage, no less than this one, as a share of one.
+#[cfg(feature = "shed")]
+pub(crate) fn share(percent: f64, least: f64, path: &str) -> Result<f64, SpecError> {
+    let fits = (least..=100.0).contains(&percent);
+    let must = || format!("must be a percentage from {least} to 100");
+    fits.then_some(percent / 100.0).ok_or_else(|| SpecError::new(path, must()))
+}
+
+/// The status of a refusal.
+#[cfg(any(feature = "authz", feature = "shed"))]
+pub(crate) fn refusal(status: u16, path: &str) -> Result<StatusCode, SpecError> {
+    let status = StatusCode::from_u16(status).ok().filter(|s| s.is_client_error() || s.is_server_error());
+    status.ok_or_else(|| SpecError::new(path, "must be a status from 400 to 599"))
 }
 
 impl fmt::Display for SpecError {

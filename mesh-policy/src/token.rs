@@ -1,6 +1,8 @@
 //! What is known of a request's token, between the layer that verifies and the one that asks.
 
-use mesh_core::decide::{Claims, Token};
+use mesh_core::decide::Claims;
+#[cfg(feature = "authz")]
+use mesh_core::decide::Token;
 use std::sync::Arc;
 
 /// What the layer that verifies tokens found. It stands in a request's extensions; nothing that a caller sends
@@ -23,7 +25,7 @@ impl RequestToken {
     }
 
     /// As decisions take it; `None` is that nobody has looked.
-    #[cfg_attr(not(feature = "authz"), allow(dead_code))]
+    #[cfg(feature = "authz")]
     pub(crate) fn facts(found: Option<&Self>) -> Token<'_> {
         match found {
             None => Token::Unverified,

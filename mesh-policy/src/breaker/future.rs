@@ -4,6 +4,7 @@ use super::error::Overflow;
 use super::permit::Permit;
 use crate::BoxError;
 use crate::body::{End, Hold, HoldingBody};
+use crate::refused::Refused;
 use http::Response;
 use http_body::Body;
 use pin_project_lite::pin_project;
@@ -33,7 +34,7 @@ pin_project! {
     #[derive(Debug)]
     enum State<F> {
         Sent { #[pin] inner: F, permit: Option<Permit> },
-        Refused { error: Option<Overflow> },
+        Refused { error: Refused<Overflow> },
     }
 }
 
@@ -43,7 +44,7 @@ impl<F> BreakerFuture<F> {
     }
 
     pub(super) fn refused(error: Overflow) -> Self {
-        Self { state: State::Refused { error: Some(error) } }
+        Self { state: State::Refused { error: Refused::new(error) } }
     }
 }
 
@@ -70,11 +71,7 @@ where
                     }
                 }
             }
-            StateProj::Refused { error } => match error.take() {
-                Some(error) => Poll::Ready(Err(error.into())),
-                // Only if polled after it was ready, which no caller may do.
-                None => Poll::Pending,
-            },
+            StateProj::Refused { error } => error.poll(),
         }
     }
 }

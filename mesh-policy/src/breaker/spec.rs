@@ -28,6 +28,7 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct BreakerSpec {
     /// Of all requests that are not of high priority.
     pub default: LimitsSpec,
@@ -39,6 +40,7 @@ pub struct BreakerSpec {
 /// The limits of one priority, by the names of Istio's `connectionPool`. What is not written has no bound.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct LimitsSpec {
     /// Connections.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,6 +62,7 @@ pub struct LimitsSpec {
 /// Retries in flight as a share of requests in flight, by the names of Istio's `retryBudget`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct RetryBudgetSpec {
     /// The share, a whole percentage; 20 unless written.
     #[serde(skip_serializing_if = "Option::is_none")]

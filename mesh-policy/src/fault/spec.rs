@@ -2,6 +2,7 @@
 
 use super::layer::FaultLayer;
 use crate::SpecError;
+use crate::spec::fraction;
 use http::StatusCode;
 use mesh_core::api::value::{Span, grpc_status};
 use mesh_core::model::http::{
@@ -191,6 +192,5 @@ fn unit(trusted: bool, path: &str) -> Result<Denominator, SpecError> {
 }
 
 fn share(percentage: PercentageSpec) -> Result<Fraction, SpecError> {
-    Fraction::percent(percentage.value)
-        .ok_or_else(|| SpecError::new("percentage.value", "must be from 0 to 100"))
+    fraction(percentage.value, "percentage.value")
 }

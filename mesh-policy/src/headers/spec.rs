@@ -26,6 +26,7 @@ use std::collections::BTreeMap;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct HeadersSpec {
     /// Of requests; `host` and `:authority` set the authority.
     pub request: HeaderOperationsSpec,
@@ -36,6 +37,7 @@ pub struct HeadersSpec {
 /// Changes to one set of headers. Istio's `HeaderOperations`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct HeaderOperationsSpec {
     /// Replace all values.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]

@@ -4,6 +4,7 @@ use super::error::{Limit, TooLarge};
 use super::metrics::LimitsMetrics;
 use super::tally::Broken;
 use crate::BoxError;
+use crate::refused::Refused;
 use pin_project_lite::pin_project;
 use std::future::Future;
 use std::pin::Pin;
@@ -44,7 +45,7 @@ pin_project! {
     #[derive(Debug)]
     enum State<F> {
         Sent { #[pin] inner: F, watch: Option<Watch> },
-        Refused { error: Option<TooLarge> },
+        Refused { error: Refused<TooLarge> },
     }
 }
 
@@ -54,7 +55,7 @@ impl<F> LimitsFuture<F> {
     }
 
     pub(super) fn refused(error: TooLarge) -> Self {
-        Self { state: State::Refused { error: Some(error) } }
+        Self { state: State::Refused { error: Refused::new(error) } }
     }
 }
 
@@ -79,14 +80,12 @@ where
                     _ => return answer,
                 }
             }
-            StateProj::Refused { error } => match error.take() {
-                Some(error) => error,
-                // Only if polled after it was ready, which no caller may do.
-                None => return Poll::Pending,
-            },
+            StateProj::Refused { error } => return error.poll(),
         };
+        let mut error = Refused::new(broken);
+        let answer = error.poll();
         // Ends the service where it stands: it shall not go on with half a request.
-        state.set(State::Refused { error: None });
-        Poll::Ready(Err(broken.into()))
+        state.set(State::Refused { error });
+        answer
     }
 }

@@ -11,15 +11,14 @@
 use super::error::{BrokenOff, Superseded};
 use super::kept::Kept;
 use crate::BoxError;
-use atomic_waker::AtomicWaker;
+use crate::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use crate::sync::{AtomicCell, AtomicWaker};
 use bytes::{Buf, Bytes};
-use crossbeam_utils::atomic::AtomicCell;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::{Context, Poll};
 
 /// The body that attempts send.

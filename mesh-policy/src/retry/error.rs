@@ -7,6 +7,7 @@ use std::fmt;
 
 /// Why a failed request was not sent again, although the policy covers its failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Stop {
     /// The policy's attempts are used up.
     Limit,
@@ -31,6 +32,7 @@ impl Stop {
 
 /// In the extensions of a response that was retried, or that would have been.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RetryReport {
     /// How often the request was sent.
     pub attempts: u32,

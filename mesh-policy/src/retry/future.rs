@@ -3,7 +3,7 @@
 use super::attempt::Attempt;
 use super::body::{Replay, ReplayBody, Replayable};
 use super::error::{GaveUp, RetryReport, Stop};
-use super::hedge::Race;
+use super::hedge::{Race, Raced};
 use super::layer::{ATTEMPT_COUNT, InFlight, Settings};
 use super::rules::Verdict;
 use crate::budget::RetryPermit;
@@ -115,7 +115,13 @@ where
                 StateProj::Racing { race } => {
                     // Only a plan makes a race.
                     let Some(plan) = this.plan.as_mut() else { return Poll::Pending };
-                    ready!(race.poll(plan, cx))
+                    match ready!(race.poll(plan, cx)) {
+                        Raced::Answer(answer) => answer,
+                        Raced::Retry(sleep) => {
+                            this.state.set(sleep.map_or(State::Readying, |sleep| State::Waiting { sleep }));
+                            continue;
+                        }
+                    }
                 }
                 StateProj::Answered { answer } => match answer.take() {
                     Some(answer) => *answer,
@@ -235,21 +241,25 @@ where
         body.supersede(self.attempt.next().number());
         self.permit = Some(permit);
         metrics.upstream_rq_retry();
-        let (rules, random) = (&self.settings.rules, self.settings.random.draw());
-        let asked = answer
-            .as_ref()
-            .ok()
-            .and_then(|answer| rules.asked_backoff(answer.headers(), (self.settings.clock)(), random));
-        Some(Next::Wait(match asked {
+        Some(Next::Wait(self.backoff(answer)))
+    }
+
+    /// The wait after an answer until the next attempt.
+    fn backoff<R>(&self, answer: &Result<Response<R>, BoxError>) -> Duration {
+        let Settings { rules, metrics, clock, random, .. } = &*self.settings;
+        let random = random.draw();
+        let asked =
+            answer.as_ref().ok().and_then(|answer| rules.asked_backoff(answer.headers(), clock(), random));
+        match asked {
             Some(wait) => {
                 metrics.upstream_rq_retry_backoff_ratelimited();
                 wait
             }
             None => {
                 metrics.upstream_rq_retry_backoff_exponential();
-                rules.backoff(sent, random)
+                rules.backoff(self.attempt.number(), random)
             }
-        }))
+        }
     }
 
     /// What the policy says to an answer.
@@ -267,6 +277,18 @@ where
         let sent = self.attempt.number();
         let may = self.may_race() && self.replay.sent_by(sent) && self.replay.replayable() == Replayable::Yes;
         may.then(|| self.settings.budget.try_retry())?
+    }
+
+    /// The place of an attempt instead of one that failed while others are under way, and the wait before it. They
+    /// have sent the body to its end, so nothing that the failed one may still read is lost to it.
+    pub(super) fn another_for<R>(
+        &self,
+        failed: &Result<Response<R>, BoxError>,
+    ) -> Option<(RetryPermit, Duration)> {
+        let may = self.may_race() && self.replay.replayable() == Replayable::Yes;
+        let permit = may.then(|| self.settings.budget.try_retry())??;
+        self.settings.metrics.upstream_rq_retry();
+        Some((permit, self.backoff(failed)))
     }
 
     /// Whether there may ever be one more attempt beside those under way.

@@ -2,7 +2,8 @@
 //!
 //! A slow endpoint holds up what another would answer at once. Envoy's `hedge_policy`: an attempt that stays
 //! unanswered is not given up, another one runs beside it. The first good answer is passed on and the others
-//! are cancelled; a bad one is thrown away as long as another may still answer. An attempt that stayed unanswered
+//! are cancelled; a bad one is thrown away as long as another may still answer, and where no other was sent in its
+//! place by then, one is after the back-off, as for any retry. An attempt that stayed unanswered
 //! for so long that another was due is held against its endpoint when it is cancelled, as one that timed out.
 
 use super::body::ReplayBody;
@@ -122,21 +123,43 @@ pub(super) struct Race<F> {
     timer: Option<Pin<Box<Sleep>>>,
     /// How many more are to be sent now.
     due: u32,
-    /// Of the next of them, which waits for the service to become ready.
-    next: Option<RetryPermit>,
+    /// The next of them, which waits for the service to become ready.
+    next: Option<Next>,
+    /// What is sent in place of one that failed, and when.
+    backoff: Option<(RetryPermit, Pin<Box<Sleep>>)>,
+}
+
+/// An attempt that has its place and is to be sent.
+enum Next {
+    /// Beside others that stay unanswered.
+    Hedge(RetryPermit),
+    /// In place of one that failed; it is counted already.
+    Retry(RetryPermit),
+}
+
+/// How a race goes on.
+pub(super) enum Raced<R> {
+    /// The first good answer, or the last bad one.
+    Answer(Result<Response<R>, BoxError>),
+    /// All have failed, and the next attempt has its place: it waits for its back-off, or for the service alone.
+    Retry(Option<Pin<Box<Sleep>>>),
 }
 
 struct Runner<F> {
     attempt: Pin<Box<F>>,
     permit: Option<RetryPermit>,
-    /// From when on it is slow: another attempt is due then.
+    /// From when on it is slow.
     slow: Option<Instant>,
+    /// When another attempt is due beside it: once it is slow, and later as long as none may be sent.
+    tick: Option<Instant>,
+    /// Whether another was sent because it was slow. It gets no second one when it fails.
+    followed: bool,
 }
 
 impl<F> Runner<F> {
     fn new(attempt: F, permit: Option<RetryPermit>, after: Option<Duration>) -> Self {
         let slow = after.and_then(|after| Instant::now().checked_add(after));
-        Self { attempt: Box::pin(attempt), permit, slow }
+        Self { attempt: Box::pin(attempt), permit, slow, tick: slow, followed: false }
     }
 
     /// Gives the attempt up, since another was answered.
@@ -158,15 +181,11 @@ impl<F> Race<F> {
     /// Of an attempt after all others have failed.
     pub(super) fn again(hedge: Hedge, attempt: F, permit: Option<RetryPermit>) -> Self {
         let runners = vec![Runner::new(attempt, permit, hedge.after)];
-        Self { runners, after: hedge.after, timer: None, due: 0, next: None }
+        Self { runners, after: hedge.after, timer: None, due: 0, next: None, backoff: None }
     }
 
-    /// The first good answer, or the last bad one.
-    pub(super) fn poll<S, B, R>(
-        &mut self,
-        plan: &mut Plan<S, B>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Response<R>, BoxError>>
+    /// The first good answer, or what follows from the last bad one.
+    pub(super) fn poll<S, B, R>(&mut self, plan: &mut Plan<S, B>, cx: &mut Context<'_>) -> Poll<Raced<R>>
     where
         F: Future<Output = Result<S::Response, S::Error>>,
         S: Service<Request<ReplayBody<B>>, Response = Response<R>, Future = F>,
@@ -175,21 +194,17 @@ impl<F> Race<F> {
     {
         // An attempt that was sent just now must be polled once before this waits.
         loop {
-            if let Poll::Ready(answer) = self.poll_runners(plan, cx) {
-                return Poll::Ready(answer);
+            if let Poll::Ready(raced) = self.poll_runners(plan, cx) {
+                return Poll::Ready(raced);
             }
-            self.poll_timer(plan, cx);
+            self.poll_timers(plan, cx);
             if !self.poll_due(plan, cx) {
                 return Poll::Pending;
             }
         }
     }
 
-    fn poll_runners<S, B, R>(
-        &mut self,
-        plan: &mut Plan<S, B>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Response<R>, BoxError>>
+    fn poll_runners<S, B, R>(&mut self, plan: &mut Plan<S, B>, cx: &mut Context<'_>) -> Poll<Raced<R>>
     where
         F: Future<Output = Result<S::Response, S::Error>>,
         S: Service<Request<ReplayBody<B>>, Response = Response<R>, Future = F>,
@@ -204,38 +219,90 @@ impl<F> Race<F> {
             };
             let answer = answer.map_err(Into::into);
             let ended = self.runners.swap_remove(at);
-            if self.runners.is_empty() || plan.verdict(&answer) == Verdict::Answer {
+            if plan.verdict(&answer) == Verdict::Answer {
                 plan.permit = ended.permit;
                 // The others are given up with the answer, not when this is dropped.
                 if !self.runners.is_empty() {
                     let now = Instant::now();
                     self.runners.drain(..).for_each(|slower| slower.cancel(now));
                 }
-                (self.timer, self.next, self.due) = (None, None, 0);
-                return Poll::Ready(answer);
+                self.stop();
+                return Poll::Ready(Raced::Answer(answer));
             }
-            // Thrown away: another one may do better.
+            if self.runners.is_empty() {
+                return Poll::Ready(self.last(plan, ended.permit, answer));
+            }
+            // Thrown away: another one may do better, and if none was sent since, one is now.
+            drop(ended.permit);
+            let awaited = self.due > 0 || self.next.is_some() || self.backoff.is_some();
+            if !ended.followed && !awaited {
+                self.backoff = plan
+                    .another_for(&answer)
+                    .map(|(permit, wait)| (permit, Box::pin(tokio::time::sleep(wait))));
+            }
         }
         Poll::Pending
     }
 
+    /// No attempt is under way any more, and this was the answer to the last.
+    fn last<S, B, R>(
+        &mut self,
+        plan: &mut Plan<S, B>,
+        permit: Option<RetryPermit>,
+        answer: Result<Response<R>, BoxError>,
+    ) -> Raced<R>
+    where
+        S: Service<Request<ReplayBody<B>>>,
+    {
+        let (permit, raced) = match (self.backoff.take(), self.next.take()) {
+            (Some((permit, sleep)), _) => (Some(permit), Raced::Retry(Some(sleep))),
+            (None, Some(Next::Retry(permit))) => (Some(permit), Raced::Retry(None)),
+            // It is judged like any.
+            (None, _) => (permit, Raced::Answer(answer)),
+        };
+        plan.permit = permit;
+        self.stop();
+        raced
+    }
+
+    fn stop(&mut self) {
+        (self.timer, self.next, self.backoff, self.due) = (None, None, None, 0);
+    }
+
     /// Counts down to the next attempt, as long as there may be one.
-    fn poll_timer<S, B>(&mut self, plan: &Plan<S, B>, cx: &mut Context<'_>)
+    fn poll_timers<S, B>(&mut self, plan: &Plan<S, B>, cx: &mut Context<'_>)
     where
         S: Service<Request<ReplayBody<B>>>,
         B: Body,
     {
-        let Some(after) = self.after else { return };
-        if self.timer.is_none() && plan.may_race() {
-            self.timer = Some(Box::pin(tokio::time::sleep(after)));
+        if let Some((permit, mut sleep)) = self.backoff.take() {
+            if sleep.as_mut().poll(cx).is_pending() {
+                // One at a time: it is the successor of whoever becomes slow meanwhile.
+                self.backoff = Some((permit, sleep));
+                return;
+            }
+            (self.next, self.due) = (Some(Next::Retry(permit)), 1);
         }
-        while let Some(timer) = &mut self.timer
-            && timer.as_mut().poll(cx).is_ready()
-        {
+        let Some(after) = self.after else { return };
+        loop {
+            let ticks =
+                self.runners.iter().filter(|runner| !runner.followed).filter_map(|runner| runner.tick);
+            let Some(next) = ticks.min().filter(|_| plan.may_race()) else {
+                self.timer = None;
+                return;
+            };
+            let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(next)));
+            if timer.deadline() != next {
+                timer.as_mut().reset(next);
+            }
+            if timer.as_mut().poll(cx).is_pending() {
+                return;
+            }
             self.due = self.due.max(1);
-            match Instant::now().checked_add(after).filter(|_| plan.may_race()) {
-                Some(next) => timer.as_mut().reset(next),
-                None => self.timer = None,
+            let now = Instant::now();
+            // If it may not be sent now, perhaps it may be then.
+            for runner in self.runners.iter_mut().filter(|r| r.tick.is_some_and(|tick| tick <= now)) {
+                runner.tick = now.checked_add(after);
             }
         }
     }
@@ -250,26 +317,41 @@ impl<F> Race<F> {
         let before = self.runners.len();
         while self.due > 0 {
             // Its place first: a service that is ready for nothing would hold back others' requests.
-            let Some(permit) = self.next.take().or_else(|| plan.another()) else {
+            let Some(next) = self.next.take().or_else(|| plan.another().map(Next::Hedge)) else {
                 self.due = 0;
                 break;
             };
             match plan.service.poll_ready(cx) {
                 // It stays due.
                 Poll::Pending => {
-                    self.next = Some(permit);
+                    self.next = Some(next);
                     break;
                 }
                 // Those under way decide.
                 Poll::Ready(Err(_)) => self.due = 0,
                 Poll::Ready(Ok(())) => {
                     self.due -= 1;
-                    plan.settings.metrics.upstream_rq_retry();
-                    plan.settings.metrics.hedged();
+                    let permit = match next {
+                        Next::Retry(permit) => permit,
+                        Next::Hedge(permit) => {
+                            plan.settings.metrics.upstream_rq_retry();
+                            plan.settings.metrics.hedged();
+                            permit
+                        }
+                    };
+                    self.follow();
                     self.runners.push(Runner::new(plan.send(), Some(permit), self.after));
                 }
             }
         }
         self.runners.len() > before
+    }
+
+    /// Those that are slow by now have their successor.
+    fn follow(&mut self) {
+        let now = Instant::now();
+        for runner in self.runners.iter_mut().filter(|r| r.slow.is_some_and(|slow| slow <= now)) {
+            runner.followed = true;
+        }
     }
 }

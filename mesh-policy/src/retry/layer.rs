@@ -76,7 +76,7 @@ impl Drop for InFlight {
 }
 
 impl RetryLayer {
-    /// By a policy; `None` never retries and costs nothing. [`RetryLayer::on`] needs no policy.
+    /// By a policy; `None` never retries: it only counts the request as in flight. [`RetryLayer::on`] needs no policy.
     ///
     /// With a budget of its own, 20% of its requests in flight but at least 3 retries; bodies are kept up to
     /// 64 KiB. The policy's `per_try_timeout` is for an

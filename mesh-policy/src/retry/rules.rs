@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// chosen here, a request that certainly was not executed (no connection, refused stream, rate limited) is
 /// covered by `retry_on` alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Repeat {
     /// Where the policy names the very answer: `retriable-status-codes`, `retriable-4xx`, or a gRPC status.
     /// `5xx`, `gateway-error` and `reset` cover too much to mean it.

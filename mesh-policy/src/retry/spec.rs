@@ -4,13 +4,13 @@ use super::builder::present;
 use super::hedge::Hedge;
 use super::layer::RetryLayer;
 use super::rules::Repeat;
+use crate::spec::fraction;
 use crate::{RetryBudget, SpecError};
 use http::{HeaderName, StatusCode};
 use mesh_core::api::value::Span;
 use mesh_core::model::route::{
     RateLimitedBackoff, ResetFormat, ResetHeader, RetryCondition, RetryOn, RetryPolicy,
 };
-use mesh_core::model::values::Fraction;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -35,6 +35,7 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct RetrySpec {
     /// How many times beyond the first; 0 is never.
     pub attempts: u32,
@@ -69,6 +70,7 @@ pub struct RetrySpec {
 
 /// [`Repeat`], by name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[non_exhaustive]
 pub enum RepeatSpec {
     /// Where the policy names the very answer.
     #[default]
@@ -82,6 +84,7 @@ pub enum RepeatSpec {
 /// Envoy's `rate_limited_retry_back_off`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct RateLimitedBackoffSpec {
     /// In order; at least one.
     pub reset_headers: Vec<ResetHeaderSpec>,
@@ -104,6 +107,7 @@ pub struct ResetHeaderSpec {
 /// [`ResetFormat`], by Envoy's name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[non_exhaustive]
 pub enum ResetFormatSpec {
     /// Seconds from now.
     #[default]
@@ -115,6 +119,7 @@ pub enum ResetFormatSpec {
 /// A share of the requests in flight, with a floor. Istio's `retryBudget`.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct RetryBudgetSpec {
     /// 0 to 100.
     pub percent: f64,
@@ -125,6 +130,7 @@ pub struct RetryBudgetSpec {
 /// Envoy's `hedge_policy`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct HedgeSpec {
     /// How long an attempt stays unanswered before another runs beside it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -253,9 +259,7 @@ fn rate_limited(spec: RateLimitedBackoffSpec) -> Result<RateLimitedBackoff, Spec
 }
 
 fn budget(spec: RetryBudgetSpec) -> Result<RetryBudget, SpecError> {
-    let share =
-        Fraction::percent(spec.percent).ok_or_else(|| SpecError::new("percent", "must be from 0 to 100"))?;
-    Ok(RetryBudget::new(share, spec.min_retry_concurrency))
+    Ok(RetryBudget::new(fraction(spec.percent, "percent")?, spec.min_retry_concurrency))
 }
 
 fn hedge(spec: HedgeSpec) -> Result<Hedge, SpecError> {

@@ -7,6 +7,9 @@
 //!
 //! A lock guards the queue. Only requests that wait take it, and requests that end while others wait; what is
 //! admitted at once never does. Nobody is woken under it: a waker may run what it wakes.
+//!
+//! A place that comes free while somebody waits passes from hand to hand, and a newcomer gets none as long as somebody
+//! more important waits. One of the same class may: it would be the newest of those that wait.
 
 use super::priority::{Criticality, Priority};
 use crate::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
@@ -70,6 +73,9 @@ pub(super) struct Waiting {
     classes: Mutex<[VecDeque<Arc<Waiter>>; 4]>,
     /// Written under the lock; read without it by requests that end.
     len: AtomicUsize,
+    /// How many classes there are up to the most important that waits: zero while nobody does. Written under the
+    /// lock; read without it by requests that begin.
+    highest: AtomicU8,
 }
 
 /// Why a request may not wait.
@@ -81,7 +87,7 @@ pub(super) enum Refusal {
 
 impl Waiting {
     pub(super) fn new(settings: Queue) -> Self {
-        Self { settings, classes: Mutex::default(), len: AtomicUsize::new(0) }
+        Self { settings, classes: Mutex::default(), len: AtomicUsize::new(0), highest: AtomicU8::new(0) }
     }
 
     pub(super) fn settings(&self) -> Queue {
@@ -92,6 +98,13 @@ impl Waiting {
     /// [`AdaptiveConcurrency`](super::AdaptiveConcurrency).
     pub(super) fn len(&self) -> usize {
         self.len.load(Ordering::SeqCst)
+    }
+
+    /// Whether somebody waits who is more important.
+    ///
+    /// Relaxed is enough: who begins to wait at this very moment is no earlier than who asks.
+    pub(super) fn any_above(&self, class: Criticality) -> bool {
+        self.highest.load(Ordering::Relaxed) > class as u8 + 1
     }
 
     /// Waits, if an answer that takes `expected` can still come in time.
@@ -152,6 +165,28 @@ impl Waiting {
         }
     }
 
+    /// Gives one open place to the first of those who wait, if `may` says that it can be of their class. Whether
+    /// somebody has it now.
+    pub(super) fn hand_over(&self, now: Instant, may: impl Fn(Criticality) -> bool) -> bool {
+        let Some(next) = self.take_first(now, may) else { return false };
+        next.waker.wake();
+        true
+    }
+
+    fn take_first(&self, now: Instant, may: impl Fn(Criticality) -> bool) -> Option<Arc<Waiter>> {
+        let mut classes = self.classes.lock();
+        let mut first = None;
+        for (class, waiters) in Criticality::ALL.iter().zip(classes.iter_mut()).rev() {
+            // As below: where one class has no room, none below it has.
+            if first.is_some() || !waiters.is_empty() && !may(*class) {
+                break;
+            }
+            first = grant_first(waiters, now);
+        }
+        self.count(&classes);
+        first
+    }
+
     /// Those who have a place now, and do not know it yet.
     fn take(&self, now: Instant, open: impl Fn(Criticality) -> bool, close: impl Fn()) -> Vec<Arc<Waiter>> {
         let mut classes = self.classes.lock();
@@ -162,10 +197,7 @@ impl Waiting {
                 if !open(*class) {
                     break 'places;
                 }
-                // Those whose time is over find out by their own timers.
-                let next =
-                    std::iter::from_fn(|| waiters.pop_back()).find(|w| w.until > now && w.leave(GRANTED));
-                match next {
+                match grant_first(waiters, now) {
                     Some(waiter) => granted.push(waiter),
                     None => close(),
                 }
@@ -192,7 +224,17 @@ impl Waiting {
 
     fn count(&self, classes: &[VecDeque<Arc<Waiter>>; 4]) {
         self.len.store(classes.iter().map(VecDeque::len).sum(), Ordering::SeqCst);
+        let waits = |(class, waiters): (&Criticality, &VecDeque<_>)| {
+            (!waiters.is_empty()).then_some(*class as u8 + 1)
+        };
+        let highest = Criticality::ALL.iter().zip(classes).rev().find_map(waits);
+        self.highest.store(highest.unwrap_or_default(), Ordering::Relaxed);
     }
+}
+
+/// Grants the newest of a class whose time is not over; the others find out by their own timers.
+fn grant_first(waiters: &mut VecDeque<Arc<Waiter>>, now: Instant) -> Option<Arc<Waiter>> {
+    std::iter::from_fn(|| waiters.pop_back()).find(|waiter| waiter.until > now && waiter.leave(GRANTED))
 }
 
 #[cfg(test)]
@@ -228,6 +270,21 @@ mod tests {
             assert!(granted(next));
         }
         assert_eq!(queue.len(), 0);
+    }
+
+    #[test]
+    fn a_place_is_handed_to_the_most_important_if_it_can_be_of_its_class() {
+        let (queue, now) = (Waiting::new(Queue::new(10, Duration::from_secs(1))), Instant::now());
+        let classes = [Criticality::Sheddable, Criticality::Critical, Criticality::Critical];
+        let [low, old, new] = classes.map(|class| enter(&queue, class, now).unwrap());
+        let above = |class| queue.any_above(class);
+        assert_eq!(Criticality::ALL.map(above), [true, true, false, false]);
+        assert!(!queue.hand_over(now, |class| class == Criticality::Sheddable), "not past the important");
+        assert!(queue.hand_over(now, |_| true) && granted(&new) && !granted(&old));
+        assert!(queue.hand_over(now, |_| true) && granted(&old) && !granted(&low));
+        assert!(!above(Criticality::Sheddable));
+        assert!(!queue.hand_over(low.until, |_| true), "its time is over");
+        assert_eq!((queue.len(), granted(&low)), (0, false));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{Authority, CustomAuthzLayer};
 use crate::SpecError;
-use http::StatusCode;
+use crate::spec::refusal;
 use mesh_core::api::value::Span;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::sync::Arc;
@@ -49,11 +49,7 @@ impl CustomAuthzSpec {
         }
         let mut layer = CustomAuthzLayer::new(self.name, authority).fail_open(self.fail_open);
         if let Some(status) = self.status_on_error {
-            let code = StatusCode::from_u16(status).ok();
-            let code = code.filter(|s| s.is_client_error() || s.is_server_error());
-            layer = layer.status_on_error(
-                code.ok_or_else(|| SpecError::new("statusOnError", "must be a status from 400 to 599"))?,
-            );
+            layer = layer.status_on_error(refusal(status, "statusOnError")?);
         }
         match self.timeout {
             Some(Span(timeout)) if timeout.is_zero() => {

@@ -4,6 +4,7 @@ use super::circuit::Pass;
 use super::error::CircuitOpen;
 use super::layer::Judge;
 use crate::failure::blames_nobody;
+use crate::refused::Refused;
 use crate::{BoxError, Classify, FailureKind, elapsing};
 use http::Response;
 use pin_project_lite::pin_project;
@@ -25,7 +26,7 @@ pin_project! {
     #[project = StateProj]
     enum State<F> {
         Sent { #[pin] inner: F, report: Report },
-        Refused { error: Option<CircuitOpen> },
+        Refused { error: Refused<CircuitOpen> },
     }
 }
 
@@ -54,7 +55,7 @@ impl<F> CircuitFuture<F> {
     }
 
     pub(super) fn refused(error: CircuitOpen) -> Self {
-        Self { state: State::Refused { error: Some(error) } }
+        Self { state: State::Refused { error: Refused::new(error) } }
     }
 }
 
@@ -93,11 +94,7 @@ where
                     }
                 }
             }
-            StateProj::Refused { error } => match error.take() {
-                Some(error) => Poll::Ready(Err(error.into())),
-                // Only if polled after it was ready, which no caller may do.
-                None => Poll::Pending,
-            },
+            StateProj::Refused { error } => error.poll(),
         }
     }
 }

@@ -34,6 +34,7 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct CircuitSpec {
     /// Opens after so many failures in a row; 0 never.
     #[serde(skip_serializing_if = "Option::is_none")]

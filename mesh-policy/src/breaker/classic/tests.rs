@@ -5,7 +5,7 @@ use http::Request;
 use mesh_core::model::values::Fraction;
 use proptest::prelude::*;
 use std::time::Instant;
-use tokio_test::{assert_pending, task};
+use tokio_test::task;
 use tower::{Layer, Service, ServiceExt};
 
 /// The runtime's time, which tests stop.
@@ -198,7 +198,7 @@ async fn silence_is_a_failure_if_time_ran_out_but_not_if_the_caller_left() {
     let silent = Script::<()>::new([Act::Silence, Act::Silence]);
     let svc = TimeoutLayer::new(secs(1)).layer(CircuitLayer::new(circuit.clone()).layer(silent));
     let mut call = task::spawn(svc.clone().oneshot(get()));
-    assert_pending!(call.poll());
+    tokio_test::assert_pending!(call.poll());
     drop(call);
     assert_eq!(circuit.state(), CircuitState::Closed);
     assert!(svc.oneshot(get()).await.is_err());

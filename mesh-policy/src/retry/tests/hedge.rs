@@ -53,6 +53,69 @@ async fn a_bad_answer_waits_for_a_better_one_as_long_as_one_may_come() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_attempt_that_fails_has_its_successor_after_the_back_off_and_not_at_the_next_tick() {
+    let script = Script::new([after(9000, 200), after(100, 503), after(100, 201)]);
+    let metrics = RetryMetrics::default();
+    let budget = RetryBudget::fixed(9);
+    let svc: Client = hedged(&[RetryCondition::FiveXx], 3)
+        .metrics(metrics.clone())
+        .budget(budget.clone())
+        .layer(script.clone());
+    let t0 = Instant::now();
+    let response = svc.oneshot(get()).await.unwrap();
+    assert_eq!((response.status().as_u16(), script.sent()), (201, 3));
+    assert!(t0.elapsed() >= millis(1200) && t0.elapsed() <= millis(1200 + 50 + 2), "{:?}", t0.elapsed());
+    let counts = metrics.snapshot();
+    assert_eq!((counts.hedged, counts.upstream_rq_retry, counts.upstream_rq_retry_success), (1, 2, 1));
+    assert_eq!((budget.active(), budget.retries()), (0, 0));
+
+    // A successor that is slow has another beside it when it was under way for as long.
+    let script = Script::new([after(9000, 200), after(900, 503), after(9000, 201), after(100, 202)]);
+    let svc: Client = hedged(&[RetryCondition::FiveXx], 3).layer(script.clone());
+    let t0 = Instant::now();
+    assert_eq!(svc.oneshot(get()).await.unwrap().status(), 202);
+    assert!(t0.elapsed() >= millis(3000) && t0.elapsed() <= millis(3000 + 50 + 2), "{:?}", t0.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_has_its_successor_gets_no_other_when_it_fails() {
+    let script = Script::new([after(1500, 503), after(900, 201)]);
+    let svc: Client = hedged(&[RetryCondition::FiveXx], 5).layer(script.clone());
+    assert_eq!(svc.oneshot(get()).await.unwrap().status(), 201);
+    assert_eq!(script.sent(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_that_is_due_is_worth_waiting_for_when_all_under_way_have_failed() {
+    let script = Script::new([after(1110, 503), after(100, 503), after(100, 201)]);
+    let on = policy(&[RetryCondition::FiveXx], 2);
+    let policy = RetryPolicy { backoff_base: secs(1), backoff_max: secs(1), ..on };
+    let budget = RetryBudget::fixed(1);
+    let svc: Client = RetryLayer::new(policy)
+        .random(Random::seeded(1))
+        .hedge(Hedge::on_per_try_timeout(secs(1)))
+        .budget(budget.clone())
+        .layer(script.clone());
+    let response = svc.oneshot(get()).await.unwrap();
+    assert_eq!(
+        (response.status().as_u16(), script.sent()),
+        (201, 3),
+        "the budget has one place, and it was kept"
+    );
+    assert_eq!(report(&response), Some(RetryReport { attempts: 3, stop: None }));
+    assert_eq!(budget.retries(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_several_that_start_at_once_one_that_fails_is_retried_beside_the_others() {
+    let script = Script::new([after(900, 201), after(900, 202), after(10, 503), after(100, 204)]);
+    let svc: Client =
+        layer(&[RetryCondition::FiveXx], 5).hedge(Hedge::default().initial_requests(3)).layer(script.clone());
+    assert_eq!(svc.oneshot(get()).await.unwrap().status(), 204);
+    assert_eq!(script.sent(), 4);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_bad_answer_of_the_only_attempt_is_retried_as_ever() {
     let script = Script::new([after(100, 503), after(5000, 200), after(100, 201)]);
     let svc: Client = hedged(&[RetryCondition::FiveXx], 2).layer(script.clone());
@@ -184,14 +247,14 @@ async fn an_attempt_that_is_not_late_is_cancelled_without_blame() {
     assert_eq!((script.sent(), host.is_ejected()), (2, false));
 }
 
-/// Ready for one request at a time; clones share the places.
+/// Counts how often it is asked whether it is ready.
 #[derive(Clone)]
-struct Places<S> {
+struct Asked<S> {
     inner: S,
     asked: std::sync::Arc<std::sync::atomic::AtomicUsize>,
 }
 
-impl<S: Service<Request<ReplayBody<Full<Bytes>>>>> Service<Request<ReplayBody<Full<Bytes>>>> for Places<S> {
+impl<S: Service<Request<ReplayBody<Full<Bytes>>>>> Service<Request<ReplayBody<Full<Bytes>>>> for Asked<S> {
     type Response = S::Response;
     type Error = S::Error;
     type Future = S::Future;
@@ -212,7 +275,7 @@ async fn nothing_is_made_ready_for_an_attempt_that_may_not_be_sent() {
     let script = Script::new([after(2500, 200)]);
     let svc = hedged(&[RetryCondition::FiveXx], 5)
         .budget(RetryBudget::fixed(0))
-        .layer(Places { inner: script.clone(), asked: asked.clone() });
+        .layer(Asked { inner: script.clone(), asked: asked.clone() });
     assert_eq!(svc.oneshot(get()).await.unwrap().status(), 200);
     assert_eq!((script.sent(), asked.load(std::sync::atomic::Ordering::Relaxed)), (1, 1));
 }

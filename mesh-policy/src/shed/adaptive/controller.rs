@@ -215,9 +215,12 @@ impl AdaptiveConcurrency {
         }
     }
 
-    /// A place for a request, if there is one for its class.
+    /// A place for a request, if there is one for its class and nobody more important waits for one.
     pub(super) fn try_acquire(&self, criticality: Criticality, now: Instant) -> Option<Permit> {
         self.0.close_windows(now);
+        if self.0.waiting.as_ref().is_some_and(|waiting| waiting.any_above(criticality)) {
+            return None;
+        }
         self.0.open(criticality).then(|| Permit::new(self.clone(), now))
     }
 
@@ -253,10 +256,14 @@ impl AdaptiveConcurrency {
         }
     }
 
-    /// Gives a place back.
+    /// Gives a place to who waits, or back.
     pub(super) fn release(&self, now: Instant) {
+        let Some(waiting) = &self.0.waiting else { return self.0.open.close() };
+        // From hand to hand: nobody who comes just now finds it free.
+        if waiting.len() > 0 && waiting.hand_over(now, |class| self.0.has_room_at(class)) {
+            return;
+        }
         self.0.open.close();
-        let Some(waiting) = &self.0.waiting else { return };
         // Pairs with the one in `wait`: either this sees who waits, or they see the place.
         fence(SeqCst);
         if waiting.len() > 0 {
@@ -294,13 +301,23 @@ impl Shared {
         micros(at.saturating_duration_since(self.start))
     }
 
-    /// Opens a place for a class, if its share of the limit has one.
-    fn open(&self, criticality: Criticality) -> bool {
+    /// How many may be open for one of a class to be among them.
+    fn most(&self, criticality: Criticality) -> u32 {
         let limit = self.limit.load(Relaxed);
         let share = self.shares.get(criticality as usize).copied().unwrap_or(100);
         let most = u64::from(limit) * u64::from(share) / 100;
         // Nobody is shut out from an idle service.
-        self.open.try_open(u32::try_from(most).unwrap_or(limit).max(1))
+        u32::try_from(most).unwrap_or(limit).max(1)
+    }
+
+    /// Opens a place for a class, if its share of the limit has one.
+    fn open(&self, criticality: Criticality) -> bool {
+        self.open.try_open(self.most(criticality))
+    }
+
+    /// Whether a place that is given back could be opened for a class at once.
+    fn has_room_at(&self, criticality: Criticality) -> bool {
+        self.open.open() <= self.most(criticality)
     }
 
     fn grant(&self, now: Instant) {

@@ -4,6 +4,7 @@ use super::controller::AdaptiveConcurrency;
 use super::permit::Permit;
 use crate::BoxError;
 use crate::body::HoldingBody;
+use crate::refused::Refused;
 use crate::shed::error::{Reason, Shed};
 use crate::shed::queue::Waiter;
 use http::{Response, StatusCode};
@@ -41,7 +42,7 @@ pin_project! {
         Sent { #[pin] inner: F, permit: Option<Permit> },
         // Boxed, since it has a timer and a request: those that need not wait stay small.
         Waiting { waiting: Option<Box<Waiting<S, Req>>> },
-        Refused { error: Option<Shed> },
+        Refused { error: Refused<Shed> },
     }
 }
 
@@ -105,7 +106,7 @@ impl<S: Service<Req>, Req> AdaptiveConcurrencyFuture<S, Req> {
     }
 
     pub(super) fn refused(error: Shed) -> Self {
-        Self { state: State::Refused { error: Some(error) } }
+        Self { state: State::Refused { error: Refused::new(error) } }
     }
 }
 
@@ -147,14 +148,11 @@ where
                             place.limit.blocked();
                             let class =
                                 place.waiter.as_ref().map_or_else(Default::default, |w| w.criticality);
-                            State::Refused { error: Some(Shed::new(reason, class, status)) }
+                            State::Refused { error: Refused::new(Shed::new(reason, class, status)) }
                         }
                     }
                 }
-                StateProj::Refused { error } => {
-                    // Without one it is polled after it was ready, which no caller may do.
-                    return error.take().map_or(Poll::Pending, |error| Poll::Ready(Err(error.into())));
-                }
+                StateProj::Refused { error } => return error.poll(),
             };
             state.set(next);
         }

@@ -123,7 +123,7 @@ fn a_limit_that_rises_while_somebody_begins_to_wait_lets_them_in() {
 }
 
 #[test]
-fn no_more_are_open_than_may_be_though_some_wait() {
+fn a_place_goes_from_hand_to_hand_to_who_waits_and_not_to_a_newcomer() {
     // Three threads that wait and are granted have more orders than can be tried; two switches find what there is.
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(2);
@@ -133,13 +133,58 @@ fn no_more_are_open_than_may_be_though_some_wait() {
         let waiter = limit.wait(Priority::default(), now()).unwrap();
         let leaves = thread::spawn(move || drop(permit));
         // Somebody new comes while the place is handed over.
-        let new = limit.try_acquire(Criticality::Critical, now());
+        for class in Criticality::ALL {
+            assert!(limit.try_acquire(class, now()).is_none(), "{class:?}");
+        }
         leaves.join().unwrap();
-        let granted = waiter.poll(&mut Context::from_waker(Waker::noop())) == Poll::Ready(true);
-        assert!(granted != new.is_some(), "one of the two has the place");
-        drop(new);
         assert_eq!(waiter.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(true));
         assert_eq!(limit.snapshot().open, 1);
+    });
+}
+
+#[test]
+fn who_begins_to_wait_while_a_place_comes_free_is_overtaken_by_nobody_less_important() {
+    loom::model(|| {
+        let limit = one_place();
+        let permit = limit.try_acquire(Criticality::Critical, now()).unwrap();
+        let leaves = thread::spawn(move || drop(permit));
+        let first = limit.try_acquire(Criticality::Critical, now());
+        if first.is_none() {
+            let waiter = limit.wait(Priority::default(), now()).unwrap();
+            assert!(limit.try_acquire(Criticality::SheddablePlus, now()).is_none());
+            leaves.join().unwrap();
+            assert_eq!(waiter.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(true));
+        } else {
+            leaves.join().unwrap();
+        }
+        assert_eq!(limit.snapshot().open, 1);
+    });
+}
+
+#[test]
+fn two_places_that_come_free_above_a_fallen_limit_let_in_who_waits_and_no_more() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(2);
+    model.check(|| {
+        // The sheddable may fill one place of two, and the important have both.
+        let settings = Gradient {
+            fixed_min_rtt: Some(Duration::from_millis(1)),
+            concurrency_update_interval: HOUR,
+            min_concurrency: 2,
+            ..Gradient::default()
+        };
+        let limit = AdaptiveConcurrency::new(settings).queue(Queue::new(1, HOUR));
+        let [one, two] = [(); 2].map(|()| limit.try_acquire(Criticality::Critical, now()).unwrap());
+        let waiter = limit.wait(Criticality::Sheddable.into(), now()).unwrap();
+        let leaves = thread::spawn(move || drop(one));
+        drop(two);
+        leaves.join().unwrap();
+        assert_eq!(
+            waiter.poll(&mut Context::from_waker(Waker::noop())),
+            Poll::Ready(true),
+            "it has room now"
+        );
+        assert_eq!((limit.snapshot().open, limit.snapshot().waiting), (1, 0));
     });
 }
 

@@ -4,7 +4,7 @@ use super::controller::{AdaptiveConcurrency, Gradient};
 use super::layer::AdaptiveConcurrencyLayer;
 use crate::SpecError;
 use crate::shed::queue::Queue;
-use http::StatusCode;
+use crate::spec::{refusal, share};
 use mesh_core::api::value::Span;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -14,20 +14,21 @@ use std::time::Duration;
 /// ```
 /// use mesh_policy::shed::{AdaptiveConcurrencyLayer, AdaptiveConcurrencySpec};
 ///
-/// let spec: AdaptiveConcurrencySpec = serde_json::from_str(r#"{
+/// let mut spec: AdaptiveConcurrencySpec = serde_json::from_str(r#"{
 ///     "maxConcurrencyLimit": 200,
 ///     "minRtt": {"interval": "30s", "jitter": 10, "buffer": 50},
 ///     "queue": {"maxWaiting": 100, "maxWait": "50ms"}
 /// }"#)?;
 /// let layer = AdaptiveConcurrencyLayer::try_from(spec.clone())?;
 ///
-/// let wrong = AdaptiveConcurrencySpec { sample_aggregate_percentile: Some(101.0), ..spec };
-/// let error = AdaptiveConcurrencyLayer::try_from(wrong).unwrap_err();
+/// spec.sample_aggregate_percentile = Some(101.0);
+/// let error = AdaptiveConcurrencyLayer::try_from(spec).unwrap_err();
 /// assert_eq!(error.to_string(), "sampleAggregatePercentile: must be a percentage from 0 to 100");
 /// # Ok::<(), mesh_policy::BoxError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct AdaptiveConcurrencySpec {
     /// The percentile of a window's latencies that counts; 50 by default.
     pub sample_aggregate_percentile: Option<f64>,
@@ -46,6 +47,7 @@ pub struct AdaptiveConcurrencySpec {
 /// Envoy's `min_rtt_calc_params`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct MinRttSpec {
     /// How often; 60s by default.
     pub interval: Option<Span>,
@@ -72,9 +74,7 @@ pub struct QueueSpec {
 }
 
 fn percent(value: Option<f64>, default: f64, field: &str) -> Result<f64, SpecError> {
-    let share = value.map_or(default, |percent| percent / 100.0);
-    let fits = (0.0..=1.0).contains(&share);
-    fits.then_some(share).ok_or_else(|| SpecError::new(field, "must be a percentage from 0 to 100"))
+    value.map_or(Ok(default), |percent| share(percent, 0.0, field))
 }
 
 fn positive(value: Option<u32>, default: u32, field: &str) -> Result<u32, SpecError> {
@@ -142,11 +142,7 @@ impl TryFrom<AdaptiveConcurrencySpec> for AdaptiveConcurrencyLayer {
             }
             limit = limit.queue(Queue::new(most, queue.max_wait.0));
         }
-        let status = StatusCode::from_u16(spec.concurrency_limit_exceeded_status.unwrap_or(503)).ok();
-        let status = status.filter(|s| s.is_client_error() || s.is_server_error());
-        let status = status.ok_or_else(|| {
-            SpecError::new("concurrencyLimitExceededStatus", "must be a status from 400 to 599")
-        })?;
-        Ok(Self::new(limit).status(status))
+        let status = spec.concurrency_limit_exceeded_status.unwrap_or(503);
+        Ok(Self::new(limit).status(refusal(status, "concurrencyLimitExceededStatus")?))
     }
 }

@@ -2,6 +2,7 @@
 
 use super::controller::Outcome;
 use crate::body::HoldingBody;
+use crate::refused::Refused;
 use crate::shed::error::Shed;
 use crate::{BoxError, grpc};
 use http::Response;
@@ -30,7 +31,7 @@ pin_project! {
     enum State<F> {
         // The outcome stands first, so that it is dropped while the layer that lets time run out still says so.
         Sent { outcome: Option<Outcome>, #[pin] inner: F },
-        Refused { error: Option<Shed> },
+        Refused { error: Refused<Shed> },
     }
 }
 
@@ -40,7 +41,7 @@ impl<F> AdmissionControlFuture<F> {
     }
 
     pub(super) fn refused(error: Shed) -> Self {
-        Self { state: State::Refused { error: Some(error) } }
+        Self { state: State::Refused { error: Refused::new(error) } }
     }
 }
 
@@ -71,11 +72,7 @@ where
                     }
                 })
             }
-            StateProj::Refused { error } => match error.take() {
-                Some(error) => Poll::Ready(Err(error.into())),
-                // Only if polled after it was ready, which no caller may do.
-                None => Poll::Pending,
-            },
+            StateProj::Refused { error } => error.poll(),
         }
     }
 }

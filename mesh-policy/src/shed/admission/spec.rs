@@ -3,6 +3,7 @@
 use super::controller::{Admission, AdmissionControl};
 use super::layer::AdmissionControlLayer;
 use crate::SpecError;
+use crate::spec::share;
 use mesh_core::api::value::Span;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -13,19 +14,20 @@ use std::time::Duration;
 /// ```
 /// use mesh_policy::shed::{AdmissionControlLayer, AdmissionControlSpec};
 ///
-/// let spec: AdmissionControlSpec = serde_json::from_str(r#"{
+/// let mut spec: AdmissionControlSpec = serde_json::from_str(r#"{
 ///     "samplingWindow": "10s", "aggression": 1.5, "srThreshold": 90, "rpsThreshold": 5,
 ///     "successCriteria": {"httpSuccessStatus": [{"start": 100, "end": 400}]}
 /// }"#)?;
 /// let layer = AdmissionControlLayer::try_from(spec.clone())?;
 ///
-/// let wrong = AdmissionControlSpec { sr_threshold: Some(0.0), ..spec };
-/// let error = AdmissionControlLayer::try_from(wrong).unwrap_err();
+/// spec.sr_threshold = Some(0.0);
+/// let error = AdmissionControlLayer::try_from(spec).unwrap_err();
 /// assert_eq!(error.to_string(), "srThreshold: must be a percentage from 1 to 100");
 /// # Ok::<(), mesh_policy::BoxError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct AdmissionControlSpec {
     /// The time whose answers count, from 1s to 1h; 30s by default.
     pub sampling_window: Option<Span>,
@@ -44,6 +46,7 @@ pub struct AdmissionControlSpec {
 /// Envoy's `success_criteria`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct SuccessCriteriaSpec {
     /// Ranges of statuses; below 500 by default.
     pub http_success_status: Vec<StatusRangeSpec>,
@@ -65,12 +68,6 @@ impl TryFrom<&AdmissionControlSpec> for Admission {
     type Error = SpecError;
 
     fn try_from(spec: &AdmissionControlSpec) -> Result<Self, SpecError> {
-        let percent = |value: Option<f64>, default: f64, least: f64, field: &str| {
-            let value = value.unwrap_or(default);
-            let fits = (least..=100.0).contains(&value);
-            let must = || format!("must be a percentage from {least} to 100");
-            fits.then_some(value / 100.0).ok_or_else(|| SpecError::new(field, must()))
-        };
         let default = Self::default();
         let window = spec.sampling_window.map_or(default.sampling_window, Duration::from);
         if !(Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&window) {
@@ -96,11 +93,10 @@ impl TryFrom<&AdmissionControlSpec> for Admission {
         Ok(Self {
             sampling_window: window,
             aggression,
-            sr_threshold: percent(spec.sr_threshold, 95.0, 1.0, "srThreshold")?,
+            sr_threshold: share(spec.sr_threshold.unwrap_or(95.0), 1.0, "srThreshold")?,
             rps_threshold: spec.rps_threshold.unwrap_or(default.rps_threshold),
-            max_rejection_probability: percent(
-                spec.max_rejection_probability,
-                80.0,
+            max_rejection_probability: share(
+                spec.max_rejection_probability.unwrap_or(80.0),
                 0.0,
                 "maxRejectionProbability",
             )?,
