@@ -135,6 +135,9 @@ async fn what_one_quota_refuses_counts_in_no_other_and_counts_expire() {
     }
 }
 
+/// The entries of a descriptor.
+type Entries = &'static [(&'static str, &'static str)];
+
 /// What holds for every store: the verdicts and what is left, step by step.
 async fn counts_as_every_store_does<S: Store>(store: S) {
     let quotas = [
@@ -143,8 +146,8 @@ async fn counts_as_every_store_does<S: Store>(store: S) {
     ];
     let now = tomorrow();
     let quotas = Quotas::new(store, "shop", quotas).clock(move || UNIX_EPOCH + Duration::from_secs(now));
-    let (ann, free): (&[(&str, &str)], &[(&str, &str)]) = (&[("user", "ann")], &[("plan", "free")]);
-    let steps: [(&[&[(&str, &str)]], Code, &[u32]); 5] = [
+    let (ann, free): (Entries, Entries) = (&[("user", "ann")], &[("plan", "free")]);
+    let steps: [(&[Entries], Code, &[u32]); 5] = [
         // Equal descriptors of one request each take their own.
         (&[ann, ann], Code::Ok, &[2, 1]),
         // There is room for one, so neither counts.
