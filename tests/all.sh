@@ -119,7 +119,7 @@ echo "$checked"
 
 say "each layer alone, without tonic, rustls or hyper, and without a parser of policies that it has none of"
 for layer in timeout retry fault breaker outlier authz jwt rescue ratelimit redis limits shed cors headers mirror rewrite; do
-  cargo check --locked -q -p mesh-policy --no-default-features --features "$layer"
+  cargo clippy --locked -q -p mesh-policy --no-default-features --features "$layer" -- -D warnings
   tree=$(cargo tree --locked -e normal --prefix none -p mesh-policy --no-default-features --features "$layer")
   # Signatures are jwt's trade, and it and authz read Istio's policies.
   others='|aws-lc-rs|serde-saphyr'

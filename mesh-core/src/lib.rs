@@ -1,7 +1,11 @@
 #![cfg_attr(feature = "config", doc = include_str!("../README.md"))]
 #![cfg_attr(
     not(feature = "config"),
-    doc = "The model and the decisions of the mesh, without its configuration."
+    doc = "The [`model`] of a mesh and what is [decided](decide) on it. The"
+)]
+#![cfg_attr(
+    not(feature = "config"),
+    doc = "rest, which reads what people write, comes with the feature `config`."
 )]
 #![cfg_attr(not(test), warn(clippy::panic))]
 

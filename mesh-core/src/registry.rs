@@ -184,7 +184,8 @@ impl Registry {
         })
     }
 
-    /// What a workload serves: each port of each service that it is an instance of.
+    /// What a workload serves: each port of each service that it is an instance of. One that is nothing but a listed
+    /// address is asked for by that address, with [`inbound_of`](Self::inbound_of).
     pub fn inbound(&self, workload: &Workload) -> Vec<Inbound> {
         let who = workload.key.clone().map(Instancer::Workload);
         self.inbound_by(who, |_| true)

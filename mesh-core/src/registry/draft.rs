@@ -74,8 +74,8 @@ impl<'a> Draft<'a> {
     /// Adds an instance of a port, at an IP or a Unix socket.
     pub(super) fn add_instance(&mut self, service: &Service, port: u16, instance: Instance) {
         let facet = instance.who().map(|who| who.facet());
-        let nth = service.nth;
-        self.offer.instances.push(Placed { nth, port, facet, instance });
+        let (nth, place) = (service.nth, self.offer.instances.len());
+        self.offer.instances.push(Placed { nth, port, place, facet, instance });
     }
 
     pub(super) fn add_named(

@@ -67,6 +67,8 @@ impl Instance {
 pub(super) struct Placed {
     pub(super) nth: usize,
     pub(super) port: u16,
+    /// Its place in the source's list.
+    pub(super) place: usize,
     /// What [`Instance::who`] is found by.
     pub(super) facet: Option<Facet>,
     pub(super) instance: Instance,
@@ -107,9 +109,10 @@ impl InOrder {
         &self.offer.part
     }
 
-    fn rest(&self) -> (Option<(&Address, &str)>, &Part, usize) {
-        let instance = self.placed().map(|p| &p.instance);
-        (instance.map(|i| (&i.address, &*i.workload.telemetry.name)), self.part(), self.at)
+    fn rest(&self) -> (Option<(&Address, &str)>, &Part, Option<usize>) {
+        let placed = self.placed();
+        let known = placed.map(|p| (&p.instance.address, &*p.instance.workload.telemetry.name));
+        (known, self.part(), placed.map(|p| p.place))
     }
 }
 

@@ -258,6 +258,32 @@ fn an_address_that_two_slices_list_is_one_endpoint() {
 }
 
 #[test]
+fn of_two_endpoints_of_a_slice_at_one_address_the_first_in_the_list_counts() {
+    let pods = ["a", "b", "c", "d"].map(|hash| {
+        format!(
+            "---\napiVersion: v1\nkind: Pod\nmetadata: {{name: cart-1-{hash}, namespace: shop, labels: {{app: cart, \
+             pod-template-hash: '1', version: {hash}}}}}\nspec: {{containers: [{{name: a}}]}}\n"
+        )
+    });
+    for order in [["a", "b"], ["b", "a"], ["c", "d"], ["d", "c"]] {
+        let endpoints = order
+            .map(|hash| format!("{{addresses: [10.0.0.9], targetRef: {{kind: Pod, name: cart-1-{hash}}}}}"));
+        let slice = format!(
+            "---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {{name: cart-1, namespace: shop, \
+             labels: {{kubernetes.io/service-name: cart}}}}\naddressType: IPv4\n\
+             ports: [{{name: http, port: 8080}}]\nendpoints: [{}]\n",
+            endpoints.join(", ")
+        );
+        let world = world(&[POD, &pods.concat(), &slice].concat());
+        let registry = world.registry();
+        let service = registry.service(&host("cart.shop.svc.cluster.local"), "x").unwrap();
+        let all = registry.instances(service, 80, &labels(&[]));
+        let versions: Vec<_> = all.iter().map(|i| i.workload.labels["version"].as_str()).collect();
+        assert_eq!(versions, [order[0]]);
+    }
+}
+
+#[test]
 fn endpoints_are_used_where_there_is_no_slice() {
     let endpoints = "
 ---

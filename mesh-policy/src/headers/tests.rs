@@ -225,7 +225,9 @@ proptest! {
         };
         let (request, _) = ask(layer, Act::Status(200), get());
         let made = values(request.headers(), "x-made").concat();
-        prop_assert!(!made.contains("%REQ"), "{format:?} became {made:?}");
+        // What is written with a doubled percent is sent with one.
+        let is_escaped = format.contains("%%REQ");
+        prop_assert!(is_escaped || !made.contains("%REQ"), "{format:?} became {made:?}");
         let doubled = format.matches("%%").count();
         prop_assert!(made.matches('%').count() <= doubled, "{format:?} became {made:?}");
     }

@@ -185,7 +185,8 @@ impl Level<'_> {
     pub(super) fn standing(self) -> Standing {
         let Self { rate, lacks } = self;
         let held = rate.depth.saturating_sub(lacks);
-        let missing = rate.interval.saturating_sub(held);
+        // A word that came from two may owe more than the bucket holds.
+        let missing = lacks.saturating_add(rate.interval).saturating_sub(rate.depth);
         Standing {
             limit: rate.max_tokens,
             remaining: rate.tokens(held),

@@ -18,7 +18,7 @@
 //!   what it was. Else the key has it.
 //! - Two threads may bring one key to two slots even so, as they read different times and would forget different
 //!   slots. Each looks again when its key has come; what the later slot was charged is added to the first, and the
-//!   later one is free.
+//!   later one is free once it owes nothing.
 //! - Who has charged a word looks whether the key still stands there. If not, it takes the charge back and charges
 //!   anew.
 //!
@@ -30,7 +30,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 /// Under loom no more than threads can quarrel about.
 const WAYS: usize = if cfg!(loom) { 2 } else { 8 };
 
-/// How often a thread tries again where others were faster; each turn means that another one got on.
+/// How often a thread tries again where others were faster, or are on their way to a slot.
 const TURNS: usize = 8;
 
 /// The bit of a slot's hash that says that other keys are charged there as well.
@@ -227,14 +227,15 @@ impl Set {
         let arrive = |now: u64| (now & !SHARED == coming).then_some(becomes | now & SHARED);
         let _ = slot.owner.fetch_update(SeqCst, SeqCst, arrive);
         order();
-        // Whoever shared another because this key was on its way had no other choice.
-        let is_shared = |common: &Slot<'_>| common.shared && common.owes(words);
-        let another = self.common(hash).filter(|common| !std::ptr::eq(common.word, slot.word));
-        if let Some(common) = another.filter(is_shared).filter(|_| becomes == hash) {
+        // Who found no slot while this one was on its way to another key was charged where it shares one: the key that
+        // came, or the one that has its slot back.
+        let owner = becomes & !SHARED;
+        let another = self.common(owner).filter(|common| !std::ptr::eq(common.word, slot.word));
+        if let Some(common) = another.filter(|common| owner != 0 && common.shared && common.owes(words)) {
             let owed = common.word.load(SeqCst);
             let _ = slot.word.fetch_update(SeqCst, SeqCst, |word| Some(words.both(word, owed)));
         }
-        self.settle(becomes & !SHARED, words);
+        self.settle(owner, words);
     }
 
     /// Adds up what a key was charged in several slots, in the first of them.
@@ -253,22 +254,23 @@ impl Set {
     fn add_up(&self, first: Slot<'_>, later: Slot<'_>, hash: u64, words: &impl Words) -> bool {
         // Whoever clears the slot moves its debt, and nobody else.
         let clear = |now: u64| (now & !SHARED == hash).then_some(now & SHARED);
-        let Ok(was) = later.owner.fetch_update(SeqCst, SeqCst, clear) else { return true };
+        if later.owner.fetch_update(SeqCst, SeqCst, clear).is_err() {
+            return true;
+        }
         order();
-        // Those who share the slot need their debt where it is.
-        let is_shared = was & SHARED != 0;
-        let cleared = |word: u64| if is_shared { word } else { 0 };
-        let move_on = |word: u64| (words.debt(word) > 0).then(|| cleared(word));
-        let Ok(owed) = later.word.fetch_update(SeqCst, SeqCst, move_on) else { return true };
+        // The word stays as it is, for those who share the slot, and so that nobody else takes the slot while it says
+        // something: a charge that is taken back from there was made there.
+        let owed = later.word.load(SeqCst);
+        if words.debt(owed) == 0 {
+            return true;
+        }
         let _ = first.word.fetch_update(SeqCst, SeqCst, |word| Some(words.both(word, owed)));
         order();
         if first.is_of(hash) {
             return true;
         }
         let again = |now: u64| (now & !SHARED == 0).then_some(hash | now & SHARED);
-        if later.owner.fetch_update(SeqCst, SeqCst, again).is_ok() && !is_shared {
-            let _ = later.word.fetch_update(SeqCst, SeqCst, |word| Some(words.both(word, owed)));
-        }
+        let _ = later.owner.fetch_update(SeqCst, SeqCst, again);
         order();
         false
     }

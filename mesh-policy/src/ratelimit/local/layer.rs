@@ -65,7 +65,8 @@ impl LocalRateLimitLayer {
     }
 
     /// How many callers each limit that is added next keeps apart; 16,384 unless said, 16,777,216 at most. With more
-    /// at once, some share a bucket. A caller takes 16 bytes. Envoy's `max_dynamic_descriptors`, whose default is 20.
+    /// at once, some share a bucket until that is full again. A caller takes 16 bytes. Envoy's
+    /// `max_dynamic_descriptors`, whose default is 20.
     #[must_use]
     pub fn max_dynamic_descriptors(mut self, callers: usize) -> Self {
         Arc::make_mut(&mut self.limiter).keys = callers;

@@ -124,9 +124,9 @@ fn a_limit_that_rises_while_somebody_begins_to_wait_lets_them_in() {
 
 #[test]
 fn a_place_goes_from_hand_to_hand_to_who_waits_and_not_to_a_newcomer() {
-    // Three threads that wait and are granted have more orders than can be tried; two switches find what there is.
+    // Three threads that wait and are granted have more orders than can be tried; three switches find what there is.
     let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(2);
+    model.preemption_bound = Some(3);
     model.check(|| {
         let limit = one_place();
         let permit = limit.try_acquire(Criticality::Critical, now()).unwrap();
@@ -164,7 +164,7 @@ fn who_begins_to_wait_while_a_place_comes_free_is_overtaken_by_nobody_less_impor
 #[test]
 fn two_places_that_come_free_above_a_fallen_limit_let_in_who_waits_and_no_more() {
     let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(2);
+    model.preemption_bound = Some(3);
     model.check(|| {
         // The sheddable may fill one place of two, and the important have both.
         let settings = Gradient {
